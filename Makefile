@@ -1,0 +1,59 @@
+# `make` lists the targets. Each sets up what it needs; a second call installs nothing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# The stamps carry a checksum of the pins, so a changed pin installs again and a touched file does not.
+BOOK := $(VENV)/.book-$(firstword $(shell cat requirements.txt pyproject.toml | cksum))
+TESTS := $(VENV)/.tests-$(firstword $(shell cat requirements.txt tests/requirements.txt | cksum))
+# One thread a process, as in `make notebooks`: the numbers agree and two workers share two cores.
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 PCLTUT_PROGRESS=0
+PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help book test notebooks lab format bench gpu clean
+
+help:  ## list these targets
+	@echo "make TARGET [PYTHON=python3.12]"
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  \1|\2/' | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
+
+book: $(BOOK)  ## render the book into _build/html
+	$(BIN)/python book/_tools/vendor.py
+	$(BIN)/jupyter-book build -W -n --keep-going --path-output . .
+	@echo "Open the book: file://$(CURDIR)/_build/html/index.html"
+
+test: $(TESTS)  ## lint, run all tests, and run every notebook again
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	CUDA_VISIBLE_DEVICES= $(PYTEST) -q -n 2 --dist loadscope --nbval-lax --nbval-current-env tests $(wildcard book/*.ipynb)
+
+notebooks: $(BOOK)  ## execute the notebooks whose code, or whose code in pcltut, has changed
+	$(BIN)/python book/_tools/notebooks.py
+
+lab: $(BOOK)  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir=book
+
+format: $(TESTS)  ## format the code and mend what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(TESTS)  ## measure the speed promises
+	$(PYTEST) -q tests/bench
+
+gpu: $(TESTS)  ## the tests that need a CUDA device, then each notebook's time on it
+	$(PYTEST) -q -m gpu tests
+	$(BIN)/python book/_tools/notebooks.py --gpu
+
+clean:  ## remove what these targets made (data/ and runs/ stay)
+	rm -rf $(VENV) _build build *.egg-info .pytest_cache .ruff_cache .hypothesis .benchmarks
+
+$(BOOK):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -r requirements.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	rm -f $(VENV)/.book-* && touch $@
+
+$(TESTS): $(BOOK)
+	$(PIP) -r tests/requirements.txt
+	rm -f $(VENV)/.tests-* && touch $@
