@@ -1,0 +1,64 @@
+"""The unadjusted Langevin algorithm, and predictive coding as its zero-temperature case."""
+
+import torch
+from torch import Tensor
+
+from pcltut.samplers.kernel import ChainState, Kernel, StepInfo, Target
+from pcltut.samplers.preconditioners import Preconditioner
+
+
+def ula(
+    target: Target,
+    step_size: float,
+    *,
+    temperature: float = 1.0,
+    preconditioner: Preconditioner | None = None,
+) -> Kernel:
+    r"""Overdamped Langevin dynamics, by Euler-Maruyama without correction.
+
+    .. math:: z_{t+1} = z_t + \gamma M_t \nabla \log p(x, z_t) + \sqrt{2 \gamma \tau M_t}\, \varepsilon_t
+
+    with gamma = `step_size`, tau = `temperature` and a diagonal M (ones without a preconditioner). Source: Zahid, Guo and
+    Fountas (2024), equations (3)-(5), and (18)-(20) with M. See :eq:`eq-ula`. (Welling and Teh's step size is twice this
+    one.)
+
+    Biased: at any positive step the stationary law is not the target but wider (:eq:`eq-ula-stationary`), and a running
+    preconditioner adds a bias of its own. Diverges where `step_size` times the largest curvature exceeds 2.
+
+    Args:
+        target: `z -> (log_density [*chain, batch], score [*chain, batch, latent])`; make one with `score_of`.
+        temperature: 1 samples the target, 0 climbs to a mode and draws no noise.
+    """
+    if step_size <= 0:
+        raise ValueError(f"got step_size={step_size}, expected a positive number; try 1e-3")
+    if temperature < 0:
+        raise ValueError(f"got temperature={temperature}, expected 0 or more; 1 samples the target, 0 finds its mode")
+
+    def init(z: Tensor) -> ChainState:
+        return ChainState(z.detach(), preconditioner.init(z.detach()) if preconditioner else None)
+
+    def draw(state: ChainState, generator: torch.Generator) -> Tensor | None:
+        if temperature == 0:
+            return None
+        return torch.randn(state.z.shape, generator=generator, device=generator.device, dtype=state.z.dtype)
+
+    def step(state: ChainState, noise: Tensor | None) -> tuple[ChainState, StepInfo]:
+        z, memory = state
+        log_density, score = target(z)
+        if preconditioner is None:
+            drift, noise_scale = step_size * score, (2 * step_size * temperature) ** 0.5
+        else:
+            scale, memory = preconditioner.update(memory, score)
+            drift, noise_scale = step_size * scale * score, (2 * step_size * temperature * scale).sqrt()
+        moved = z + drift if noise is None else z + drift + noise_scale * noise
+        return ChainState(moved, memory), StepInfo(z, log_density, score)
+
+    return Kernel(init, draw, step)
+
+
+def gradient_ascent(target: Target, step_size: float, *, preconditioner: Preconditioner | None = None) -> Kernel:
+    r"""Predictive-coding inference, :math:`z_{t+1} = z_t + \gamma \nabla \log p(x, z_t)`: `ula` at temperature 0.
+
+    Source: Zahid, Guo and Fountas (2024), equation (1). See :eq:`eq-pc-step`. It ends at a mode, a point without spread.
+    """
+    return ula(target, step_size, temperature=0.0, preconditioner=preconditioner)

@@ -1,0 +1,74 @@
+"""What an algorithm hands to the optimizers, and the pass that gives score and theta-gradient at once."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from pcltut.models import GenerativeModel
+from pcltut.samplers import ChainState
+
+
+class Gradients(NamedTuple):
+    """Descent directions for both networks, taken at the same parameters, and what was seen on the way.
+
+    `model` and `encoder` hold one tensor for each trained parameter: the gradient of the loss averaged over images
+    (and, for the model, over the states used). `loss` and `log_joint` are scalars in nats an image. `chain` is the last
+    state of the chain, if there was one.
+    """
+
+    model: Sequence[Tensor]
+    encoder: Sequence[Tensor]
+    loss: Tensor
+    log_joint: Tensor
+    decoder_evaluations: int
+    chain: ChainState | None = None
+
+
+def trained_parameters(module: nn.Module | None) -> list[nn.Parameter]:
+    """The parameters that require a gradient, in the module's order; none for no module."""
+    return [] if module is None else [p for p in module.parameters() if p.requires_grad]
+
+
+def standard_normal(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal noise of a tensor's shape and type, drawn on the generator's device."""
+    return torch.randn(like.shape, generator=generator, device=generator.device, dtype=like.dtype)
+
+
+class FusedTarget:
+    """A sampler's target that also adds up theta-gradients: one forward and one backward pass give both.
+
+    For ULA the point evaluated is the chain's state, so the gradients belong to states of the chain. Kernels that evaluate
+    proposals (MALA, HMC) must not use it: their theta-gradient belongs to the state after acceptance.
+    """
+
+    def __init__(self, model: GenerativeModel, x: Tensor) -> None:
+        self.model = model
+        self.x = x
+        self.parameters = trained_parameters(model)
+        self.collect = True
+        self.model_gradient: list[Tensor] = []
+        self.log_joint = x.new_zeros(())
+        self.num_collected = 0
+
+    def __call__(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-joint and score at `z`; adds the theta-gradient of the summed log-joint while `collect` is set."""
+        z = z.detach().requires_grad_()
+        with torch.enable_grad():
+            values = self.model.log_joint(self.x, z)
+            # Summed, never averaged: each chain's score must not depend on how many chains there are.
+            inputs = (z, *self.parameters) if self.collect else (z,)
+            score, *model_gradient = torch.autograd.grad(values.sum(), inputs)
+        values = values.detach()
+        if self.collect:
+            self._add(model_gradient, values)
+        return values, score
+
+    def _add(self, model_gradient: list[Tensor], values: Tensor) -> None:
+        if self.num_collected == 0:
+            self.model_gradient = model_gradient
+        elif model_gradient:
+            torch._foreach_add_(self.model_gradient, model_gradient)
+        self.log_joint = self.log_joint + values.mean()
+        self.num_collected += 1

@@ -1,0 +1,73 @@
+"""What happened in each iteration of a training run."""
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+COLUMNS = ("iteration", "epoch", "loss", "log_joint", "scale", "decoder_evaluations", "stability_margin")
+
+
+@dataclasses.dataclass(frozen=True)
+class History:
+    """One entry for each iteration, as 1-D float64 tensors on the CPU.
+
+    `loss`: minus the ELBO at the encoder's draw (without an encoder, minus the mean log-joint of the states used), nats an
+    image. `log_joint`: its mean over the states that taught the decoder. `scale`: sigma of the likelihood before the update.
+    `decoder_evaluations`: passes of a batch through the decoder, cumulative. `stability_margin`: the chain's estimated
+    margin where it was measured, NaN elsewhere.
+    """
+
+    iteration: Tensor
+    epoch: Tensor
+    loss: Tensor
+    log_joint: Tensor
+    scale: Tensor
+    decoder_evaluations: Tensor
+    stability_margin: Tensor
+
+    def __len__(self) -> int:
+        return len(self.iteration)
+
+    def columns(self) -> dict[str, Tensor]:
+        """Name and values of each column."""
+        return {name: getattr(self, name) for name in COLUMNS}
+
+    def last_stability_margin(self) -> float:
+        """The latest margin that was measured; NaN if none was."""
+        measured = self.stability_margin[~self.stability_margin.isnan()]
+        return measured[-1].item() if len(measured) else float("nan")
+
+    def status(self) -> str:
+        """Loss, sigma, decoder evaluations and stability margin of the last iteration, for a progress bar."""
+        return (
+            f"loss {self.loss[-1]:.1f}, sigma {self.scale[-1]:.3f}, evaluations {int(self.decoder_evaluations[-1])}, "
+            f"margin {self.last_stability_margin():.1f}"
+        )
+
+    def summary(self) -> str:
+        """The state at the end, in one line."""
+        if len(self) == 0:
+            return "no iterations"
+        return f"iteration {int(self.iteration[-1]) + 1}, epoch {int(self.epoch[-1]) + 1}: {self.status()}"
+
+
+class HistoryRecorder:
+    """Collects rows while training runs; values stay tensors on their device until they are asked for."""
+
+    def __init__(self, history: History | None = None) -> None:
+        self.done = history.columns() if history else {name: torch.empty(0, dtype=torch.float64) for name in COLUMNS}
+        self.rows: list[tuple[Tensor | float | int, ...]] = []
+
+    def append(self, **row: Tensor | float | int) -> None:
+        """Add one iteration."""
+        self.rows.append(tuple(row[name] for name in COLUMNS))
+
+    def history(self) -> History:
+        """Everything so far."""
+        if self.rows:
+            for name, values in zip(COLUMNS, zip(*self.rows, strict=True), strict=True):
+                new = torch.tensor([float(value) for value in values], dtype=torch.float64)
+                self.done[name] = torch.cat([self.done[name], new])
+            self.rows.clear()
+        return History(**self.done)
