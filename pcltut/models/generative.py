@@ -73,9 +73,7 @@ class GenerativeModel(nn.Module):
     def sample_prior(self, num: int, *, generator: torch.Generator) -> Float[Tensor, "num latent"]:
         """Draw `num` latents from the prior."""
         parameter = next(self.parameters())
-        return torch.randn(
-            num, self.latent_dim, generator=generator, device=generator.device, dtype=parameter.dtype
-        )
+        return torch.randn(num, self.latent_dim, generator=generator, device=generator.device, dtype=parameter.dtype)
 
     @torch.no_grad()
     def sample(self, num: int, *, generator: torch.Generator) -> Float[Tensor, "num ..."]:

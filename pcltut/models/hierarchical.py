@@ -40,13 +40,19 @@ class HierarchicalGaussian(GenerativeModel):
         generator: torch.Generator,
     ) -> None:
         if len(sizes) < 2:
-            raise ValueError(f"got sizes={tuple(sizes)}, expected (observed, d_1, ..., d_L); give one latent layer or more")
+            raise ValueError(
+                f"got sizes={tuple(sizes)}, expected (observed, d_1, ..., d_L); give one latent layer or more"
+            )
         if activation not in ACTIVATIONS:
-            raise ValueError(f"got activation={activation!r}, expected one of {sorted(ACTIVATIONS)}; choose one of them")
+            raise ValueError(
+                f"got activation={activation!r}, expected one of {sorted(ACTIVATIONS)}; choose one of them"
+            )
         num_layers = len(sizes) - 1
         scales = [float(scales)] * num_layers if isinstance(scales, int | float) else [float(s) for s in scales]
         if len(scales) != num_layers or min(scales) <= 0:
-            raise ValueError(f"got scales={scales}, expected {num_layers} positive numbers; give one for each prediction")
+            raise ValueError(
+                f"got scales={scales}, expected {num_layers} positive numbers; give one for each prediction"
+            )
         phi = ACTIVATIONS[activation]()
         layers = [nn.Linear(above, below, device="meta") for below, above in zip(sizes[:-1], sizes[1:], strict=True)]
         likelihood = Gaussian(scales[0], learn_scale=False).to(generator.device)
@@ -108,7 +114,9 @@ class HierarchicalGaussian(GenerativeModel):
         errors = self.prediction_errors(x, z)
         parts = [
             -error + self._slope(value) * (error_below @ layer.weight)
-            for value, error, error_below, layer in zip(self.split(z), errors[1:], errors[:-1], self.layers, strict=True)
+            for value, error, error_below, layer in zip(
+                self.split(z), errors[1:], errors[:-1], self.layers, strict=True
+            )
         ]
         return torch.cat(parts, dim=-1)
 
@@ -123,7 +131,10 @@ class HierarchicalGaussian(GenerativeModel):
         )
 
     def curvature_product(
-        self, x: Float[Tensor, "batch observed"], z: Float[Tensor, "batch latent"], v: Float[Tensor, "batch latent"]
+        self,
+        x: Float[Tensor, "batch observed"],
+        z: Float[Tensor, "batch latent"],
+        v: Float[Tensor, "batch latent"],
     ) -> Float[Tensor, "batch latent"]:
         """Gauss-Newton curvature of the energy, half a sum of squared errors, times `v`."""
         _, tangent = torch.func.jvp(lambda z: self._residual(x, z), (z,), (v,))

@@ -33,7 +33,9 @@ def constant_preconditioner(scale: Float[Tensor, "*batch latent"]) -> Preconditi
         ValueError: an entry is not positive.
     """
     if not bool((scale > 0).all()):
-        raise ValueError(f"got a scale with entries down to {scale.min().item():.3g}, expected positive ones; raise them")
+        raise ValueError(
+            f"got a scale with entries down to {scale.min().item():.3g}, expected positive ones; raise them"
+        )
     return Preconditioner(lambda z: None, lambda state, score: (scale, state), "constant_preconditioner(...)")
 
 

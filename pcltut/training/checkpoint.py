@@ -52,7 +52,9 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"got an unreadable checkpoint {path} ({error}); delete it and train again") from error
     if metadata.pop(CHECKSUM, None) != _checksum(tensors, metadata):
-        raise CheckpointError(f"got an altered checkpoint {path}, its checksum does not match; delete it and train again")
+        raise CheckpointError(
+            f"got an altered checkpoint {path}, its checksum does not match; delete it and train again"
+        )
     return tensors, metadata
 
 

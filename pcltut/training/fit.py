@@ -155,7 +155,11 @@ def _check_arguments(
     batch_size: int,
     checkpoint_every: int,
 ) -> None:
-    for name, value in (("num_epochs", num_epochs), ("batch_size", batch_size), ("checkpoint_every", checkpoint_every)):
+    for name, value in (
+        ("num_epochs", num_epochs),
+        ("batch_size", batch_size),
+        ("checkpoint_every", checkpoint_every),
+    ):
         if value < 1:
             raise ValueError(f"got {name}={value}, expected at least 1; raise it")
     if not trained_parameters(model):
