@@ -2,7 +2,7 @@
 
 They are stale when its code cells differ from those that made them, or when a module of pcltut that the cells
 import, directly or through other modules, does. Comments and docstrings in pcltut do not count. The hashes
-that tell this are stored in the notebook's metadata by notebooks.py and recomputed by tests/test_notebooks.py.
+that tell this stand in the notebook's metadata: notebooks.py stores them, a test checks them.
 """
 
 import ast

@@ -37,9 +37,10 @@ if sys.platform == "win32":
 else:
     import resource
     _peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-_gpu = sys.modules["torch"].cuda.get_device_name() if {gpu} else None
-_seconds = sum(_process.cpu_times()[:2])
-print(json.dumps({{"cpu_seconds": round(_seconds, 1), "peak_memory_mb": round(_peak / 2**20), "gpu": _gpu}}))
+_cost = {{"cpu_seconds": round(sum(_process.cpu_times()[:2]), 1), "peak_memory_mb": round(_peak / 2**20)}}
+if {gpu}:
+    _cost["gpu_name"] = sys.modules["torch"].cuda.get_device_name()
+print(json.dumps(_cost))
 """
 
 
@@ -53,7 +54,7 @@ class NotebookError(Exception):
 def normalize(notebook) -> None:
     """Take out, in place, whatever differs between two executions of the same code or between two editors."""
     notebook.nbformat, notebook.nbformat_minor = 4, 5
-    keep = {key: notebook.metadata[key] for key in ("pcltut", "widgets") if key in notebook.metadata}
+    keep = {key: notebook.metadata[key] for key in ("myst", "pcltut", "widgets") if key in notebook.metadata}
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -227,7 +228,7 @@ def record_cost(name: str, cost: dict, book: Path) -> None:
 
 
 def cost_row(cost: dict) -> str:
-    gpu = f"{cost['gpu_seconds']:.0f} s ({cost['gpu']})" if "gpu_seconds" in cost else "not measured"
+    gpu = f"{cost['gpu_seconds']:.0f} s ({cost['gpu_name']})" if "gpu_seconds" in cost else "not measured"
     return f"{cost['cpu_seconds']:.0f} s | {gpu} | {cost['peak_memory_mb'] / 1024:.1f} GB | none"
 
 
@@ -251,13 +252,12 @@ def process(path: Path, force: bool, gpu: bool) -> None:
     if gpu:
         cost = execute(notebook, path.parent, gpu=True)
         seconds = round(time.perf_counter() - start, 1)
-        record_cost(name, {"gpu_seconds": seconds, "gpu": cost["gpu"]}, path.parent)
-        print(f"{name}: {seconds} s on {cost['gpu']}", flush=True)
+        record_cost(name, {"gpu_seconds": seconds, "gpu_name": cost["gpu_name"]}, path.parent)
+        print(f"{name}: {seconds} s on {cost['gpu_name']}", flush=True)
         return
     if force or not is_fresh(notebook, name):
         print(f"{name}: executing", flush=True)
         cost = execute(notebook, path.parent)
-        del cost["gpu"]
         normalize(notebook)
         hashes = {"source_hash": source_hash(notebook, name), "output_hash": output_hash(notebook)}
         notebook.metadata["pcltut"] = nbformat.from_dict(hashes)
