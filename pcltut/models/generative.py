@@ -52,7 +52,7 @@ class GenerativeModel(nn.Module):
         event_ndim = loc.ndim - (z.ndim - 1)
         if x.shape[x.ndim - event_ndim :] != loc.shape[loc.ndim - event_ndim :]:
             raise ValueError(
-                f"got x of shape {tuple(x.shape)}, expected images of shape {tuple(loc.shape[loc.ndim - event_ndim :])} "
+                f"got x of shape {tuple(x.shape)}, expected images of {tuple(loc.shape[loc.ndim - event_ndim :])} "
                 "(the decoder's output); reshape x or build the decoder for this event shape"
             )
         return self.likelihood.log_prob(x, loc, event_ndim)

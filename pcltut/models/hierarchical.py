@@ -1,7 +1,8 @@
-"""Hierarchical Gaussian models: the layered models of predictive coding, with errors that each layer computes itself."""
+"""Hierarchical Gaussian models: layers that predict each other, with errors that each computes for itself."""
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -40,9 +41,7 @@ class HierarchicalGaussian(GenerativeModel):
         generator: torch.Generator,
     ) -> None:
         if len(sizes) < 2:
-            raise ValueError(
-                f"got sizes={tuple(sizes)}, expected (observed, d_1, ..., d_L); give one latent layer or more"
-            )
+            raise ValueError(f"got sizes={tuple(sizes)}, expected (observed, d_1, ..., d_L); give a latent layer")
         if activation not in ACTIVATIONS:
             raise ValueError(
                 f"got activation={activation!r}, expected one of {sorted(ACTIVATIONS)}; choose one of them"
@@ -54,7 +53,7 @@ class HierarchicalGaussian(GenerativeModel):
                 f"got scales={scales}, expected {num_layers} positive numbers; give one for each prediction"
             )
         phi = ACTIVATIONS[activation]()
-        layers = [nn.Linear(above, below, device="meta") for below, above in zip(sizes[:-1], sizes[1:], strict=True)]
+        layers = [nn.Linear(above, below, device="meta") for below, above in pairwise(sizes)]
         likelihood = Gaussian(scales[0], learn_scale=False).to(generator.device)
         super().__init__(nn.Sequential(phi, layers[0]), likelihood, sum(sizes[1:]))
         self.upper_layers = nn.ModuleList(layers[1:])
@@ -99,7 +98,7 @@ class HierarchicalGaussian(GenerativeModel):
     def prediction_errors(
         self, x: Float[Tensor, "batch observed"], z: Float[Tensor, "*chain latent"]
     ) -> tuple[Float[Tensor, "*chain _"], ...]:
-        """Precision-weighted errors `(value - prediction) / s^2`, from the data layer to the top (whose prediction is 0)."""
+        """Precision-weighted errors `(value - prediction) / s^2`, data layer first; the top is predicted as 0."""
         values = (x, *self.split(z))
         scales = (self.likelihood.scale, *self.scales[1:], 1.0)
         return tuple((v - p) / s**2 for v, p, s in zip(values, self._predictions(z), scales, strict=True))

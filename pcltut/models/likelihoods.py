@@ -34,7 +34,7 @@ class _ScaledLikelihood(nn.Module):
         return self.min_scale + self.log_scale.exp()
 
     def precision(self) -> Float[Tensor, ""]:
-        """The Fisher information of a pixel's mean, `1 / scale^2` (for binned pixels: if scale exceeds the bin width)."""
+        """The Fisher information of a pixel's mean, `1 / scale^2` (for bins: where scale exceeds their width)."""
         return self.scale**-2
 
 
@@ -66,8 +66,8 @@ class Gaussian(_ScaledLikelihood):
 class DiscretizedGaussian(_ScaledLikelihood):
     r"""Pixels of 256 levels: the mass that a Gaussian puts on each bin around `2 k / 255 - 1`, k = 0 .. 255.
 
-    .. math:: p(x = x_k \mid z) = \Phi\Big(\frac{x_k + h - f(z)}{\sigma}\Big) - \Phi\Big(\frac{x_k - h - f(z)}{\sigma}\Big),
-       \qquad h = 1/255,
+    .. math:: p(x = x_k \mid z) = \Phi\Big(\frac{x_k + h - f(z)}{\sigma}\Big) - \Phi\Big(\frac{x_k - h -
+       f(z)}{\sigma}\Big), \qquad h = 1/255,
 
     with the two end bins open, so that the masses sum to one. Arguments as in `Gaussian`. Differences are taken of
     log-CDFs in the tail that the bin lies in, which stays finite far beyond eight sigma.

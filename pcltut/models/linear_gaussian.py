@@ -80,7 +80,7 @@ class LinearGaussian(GenerativeModel):
         temperature: float = 1.0,
         scale: Float[Tensor, " latent"] | None = None,
     ) -> Float[Tensor, "latent latent"]:
-        r"""Covariance that converged ULA has on each posterior, :math:`\tau (\Lambda - \frac{\gamma}{2} \Lambda M \Lambda)^{-1}`.
+        r"""Covariance of converged ULA, :math:`\tau (\Lambda - \frac{\gamma}{2} \Lambda M \Lambda)^{-1}`.
 
         It is wider than the posterior's :math:`\Lambda^{-1}`, by :math:`\gamma / 2` to first order. See
         :eq:`eq-ula-stationary`.
@@ -96,7 +96,7 @@ class LinearGaussian(GenerativeModel):
         curvature = torch.linalg.eigvalsh(scale.sqrt()[:, None] * precision * scale.sqrt()).max().item()
         if not 0 < step_size * curvature < 2:
             raise ValueError(
-                f"got step_size={step_size}, expected 0 < step_size < {2 / curvature:.4g} (2 over the largest curvature), "
+                f"got step_size={step_size}, expected 0 < step_size < {2 / curvature:.4g} (2 / curvature), "
                 "beyond which ULA has no stationary law; lower step_size"
             )
         return temperature * torch.linalg.inv(precision - 0.5 * step_size * precision @ (scale[:, None] * precision))
@@ -110,7 +110,10 @@ class LinearGaussian(GenerativeModel):
         temperature: float = 1.0,
         scale: Float[Tensor, " latent"] | None = None,
     ) -> Float[Tensor, "latent latent"]:
-        r"""Covariance after `num_steps` of ULA: :math:`P \leftarrow A P A^\top + 2 \gamma \tau M`, :math:`A = I - \gamma M \Lambda`."""
+        r"""Covariance of a chain after `num_steps` of ULA, from any start.
+
+        .. math:: P \leftarrow A P A^\top + 2 \gamma \tau M, \qquad A = I - \gamma M \Lambda
+        """
         precision = self.posterior_precision()
         scale = torch.ones_like(precision[0]) if scale is None else scale
         transition = torch.eye(self.latent_dim).to(precision) - step_size * scale[:, None] * precision

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ def draw_weights(network: nn.Module, generator: torch.Generator) -> nn.Module:
 
 def _mlp_layers(sizes: Sequence[int], activation: Callable[[], nn.Module]) -> list[nn.Module]:
     layers: list[nn.Module] = []
-    for num_in, num_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for num_in, num_out in pairwise(sizes):
         layers += [nn.Linear(num_in, num_out, device="meta"), activation()]
     return layers[:-1]
 
@@ -84,13 +85,13 @@ def conv_decoder(
 
     The network is the closest known to that of the paper (as replicated by Sennesh et al., 2024) without its batch
     normalization: a hidden layer, then kernels of 4 with stride 2 through `channels`, for images of 28x28x1, 32x32x3
-    and 64x64x3. An image of 28 pixels is grown from a grid of 7 by two doublings; the other two from a grid of 4 by three
-    and four. Stages beyond those doublings keep their size (kernel 3).
+    and 64x64x3. An image of 28 pixels is grown from a grid of 7 by two doublings; the other two from a grid of 4 by
+    three and four. Stages beyond those doublings keep their size (kernel 3).
     """
     grid, num_doublings = _conv_geometry(event_shape)
     stages: list[nn.Module] = []
     sizes = (*channels, event_shape[0])
-    for index, (num_in, num_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for index, (num_in, num_out) in enumerate(pairwise(sizes)):
         doubles = index >= len(channels) - num_doublings
         layer = nn.ConvTranspose2d if doubles else nn.Conv2d
         geometry = {"kernel_size": 4, "stride": 2, "padding": 1} if doubles else {"kernel_size": 3, "padding": 1}
@@ -120,7 +121,7 @@ def conv_encoder(
     grid, num_halvings = _conv_geometry(event_shape)
     stages: list[nn.Module] = []
     sizes = (event_shape[0], *channels)
-    for index, (num_in, num_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for index, (num_in, num_out) in enumerate(pairwise(sizes)):
         halves = index < num_halvings
         geometry = {"kernel_size": 4, "stride": 2, "padding": 1} if halves else {"kernel_size": 3, "padding": 1}
         stages += [nn.Conv2d(num_in, num_out, device="meta", **geometry), activation()]

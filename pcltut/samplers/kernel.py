@@ -48,9 +48,9 @@ class Trace(NamedTuple):
     that `run` returns holds z_T.
     """
 
-    z: Float[Tensor, "kept *chain latent"]
-    log_density: Float[Tensor, "kept *chain"]
-    score: Float[Tensor, "kept *chain latent"]
+    z: Float[Tensor, "kept *chain batch latent"]
+    log_density: Float[Tensor, "kept *chain batch"]
+    score: Float[Tensor, "kept *chain batch latent"]
 
 
 def score_of(log_density: Callable[[Tensor], Tensor]) -> Target:

@@ -51,7 +51,8 @@ def rms_preconditioner(
     .. math:: v_t = b\, v_{t-1} + (1 - b)\, g_t^2, \qquad M_t = \frac{1}{\epsilon + \sqrt{v_t / (1 - b^t)}}
 
     with b = `decay`, and g_t the current score: v is updated before it is used. Source: Zahid, Guo and Fountas (2024),
-    equations (18)-(20), with the metric's divergence term omitted; b, eps, the order and the sharing are choices of ours.
+    equations (18)-(20), with the metric's divergence term omitted; b, eps, the order and the sharing are choices of
+    ours.
 
     Biased: M depends on the position it moves. On a standard normal with steps of 0.01, E z^2 is 1.780, 1.328 and 1.051
     for decays of .9, .99 and .999 with `share="chain"`; sharing over 250 chains leaves 1.009 and 1.007 at .9 and .99

@@ -18,9 +18,9 @@ def ula(
 
     .. math:: z_{t+1} = z_t + \gamma M_t \nabla \log p(x, z_t) + \sqrt{2 \gamma \tau M_t}\, \varepsilon_t
 
-    with gamma = `step_size`, tau = `temperature` and a diagonal M (ones without a preconditioner). Source: Zahid, Guo and
-    Fountas (2024), equations (3)-(5), and (18)-(20) with M. See :eq:`eq-ula`. (Welling and Teh's step size is twice this
-    one.)
+    with gamma = `step_size`, tau = `temperature` and a diagonal M (ones without a preconditioner). Source: Zahid, Guo
+    and Fountas (2024), equations (3)-(5), and (18)-(20) with M. See :eq:`eq-ula`. (Welling and Teh's step size is
+    twice this one.)
 
     Biased: at any positive step the stationary law is not the target but wider (:eq:`eq-ula-stationary`), and a running
     preconditioner adds a bias of its own. Diverges where `step_size` times the largest curvature exceeds 2.
@@ -59,6 +59,7 @@ def ula(
 def gradient_ascent(target: Target, step_size: float, *, preconditioner: Preconditioner | None = None) -> Kernel:
     r"""Predictive-coding inference, :math:`z_{t+1} = z_t + \gamma \nabla \log p(x, z_t)`: `ula` at temperature 0.
 
-    Source: Zahid, Guo and Fountas (2024), equation (1). See :eq:`eq-pc-step`. It ends at a mode, a point without spread.
+    Source: Zahid, Guo and Fountas (2024), equation (1). See :eq:`eq-pc-step`. It ends at a mode, a point without
+    spread.
     """
     return ula(target, step_size, temperature=0.0, preconditioner=preconditioner)

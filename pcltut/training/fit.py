@@ -51,9 +51,9 @@ def fit(
 ) -> History:
     """Train `model` (and `encoder`) in place with Adam, one step for each batch, both at the gradients of one moment.
 
-    The encoder's gradient is taken before the decoder moves. The other order would let the encoder fit the batch that the
-    decoder has just learned, and its standard deviation collapses. Each iteration seeds its own noise from `generator`, so
-    that all algorithms with one seed see the same batches and the same start noise.
+    The encoder's gradient is taken before the decoder moves. The other order would let the encoder fit the batch that
+    the decoder has just learned, and its standard deviation collapses. Each iteration seeds its own noise from
+    `generator`, so that all algorithms with one seed see the same batches and the same start noise.
 
     Args:
         algorithm: `LPC(...)` or `VAE()`.
@@ -62,8 +62,8 @@ def fit(
         encoder: needed by algorithms that start at it, and only by them.
         learning_rate: Adam's for the decoder, a number or a function of the iteration (from 0).
         encoder_learning_rate: the encoder's; the decoder's if not given.
-        checkpoint: file to save to every `checkpoint_every` iterations and at the end. If it exists the run goes on from
-            it, and ends with the same bits as a run that was never stopped.
+        checkpoint: file to save to every `checkpoint_every` iterations and at the end. If it exists the run goes on
+            from it, and ends with the same bits as a run that was never stopped.
         progress: True or False; None shows a bar in a terminal or notebook unless PCLTUT_PROGRESS=0.
 
     Raises:
@@ -192,8 +192,8 @@ def _check_finite(
         start = model.sample_prior(len(x), generator=generator) if encoder is None else encoder(x).mean
     margin = algorithm.stability_margin(model, x, ChainState(start))
     raise ChainDiverged(
-        f"a chain left the finite numbers in iteration {iteration} at step_size={algorithm.step_size} (stability margin "
-        f"{margin:.3g} at the chain's start; below 1 a chain diverges); lower step_size"
+        f"a chain left the finite numbers in iteration {iteration} at step_size={algorithm.step_size} (margin "
+        f"{margin:.3g} at its start, see stability_margin; below 1 a chain diverges); lower step_size"
     )
 
 

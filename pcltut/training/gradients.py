@@ -39,8 +39,8 @@ def standard_normal(like: Tensor, generator: torch.Generator) -> Tensor:
 class FusedTarget:
     """A sampler's target that also adds up theta-gradients: one forward and one backward pass give both.
 
-    For ULA the point evaluated is the chain's state, so the gradients belong to states of the chain. Kernels that evaluate
-    proposals (MALA, HMC) must not use it: their theta-gradient belongs to the state after acceptance.
+    For ULA the point evaluated is the chain's state, so the gradients belong to states of the chain. Kernels that
+    evaluate proposals (MALA, HMC) must not use it: their theta-gradient belongs to the state after acceptance.
     """
 
     def __init__(self, model: GenerativeModel, x: Tensor) -> None:

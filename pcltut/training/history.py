@@ -12,10 +12,10 @@ COLUMNS = ("iteration", "epoch", "loss", "log_joint", "scale", "decoder_evaluati
 class History:
     """One entry for each iteration, as 1-D float64 tensors on the CPU.
 
-    `loss`: minus the ELBO at the encoder's draw (without an encoder, minus the mean log-joint of the states used), nats an
-    image. `log_joint`: its mean over the states that taught the decoder. `scale`: sigma of the likelihood before the update.
-    `decoder_evaluations`: passes of a batch through the decoder, cumulative. `stability_margin`: the chain's estimated
-    margin where it was measured, NaN elsewhere.
+    `loss`: minus the ELBO at the encoder's draw (without an encoder, minus the mean log-joint of the states used),
+    nats an image. `log_joint`: its mean over the states that taught the decoder. `scale`: sigma of the likelihood
+    before the update. `decoder_evaluations`: passes of a batch through the decoder, cumulative. `stability_margin`:
+    the chain's estimated margin where it was measured, NaN elsewhere.
     """
 
     iteration: Tensor

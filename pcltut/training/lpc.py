@@ -15,14 +15,15 @@ from pcltut.training.gradients import FusedTarget, Gradients, standard_normal, t
 class LPC:
     r"""Learning from Langevin chains on the posterior of each image.
 
-    For each batch a chain of `num_steps` states z_0 .. z_{T-1} runs on each image's posterior; the decoder follows the mean
-    of :math:`\nabla_\theta \log p_\theta(x, z_t)` over them (:eq:`eq-theta-gradient`), the gradient of
-    :math:`E_q[\log p] + H[q]` with the chain's law q held fixed. With `warm_start="reverse"` the chain starts at a draw from
-    the encoder, which follows its reverse KL, a byproduct of the chain's first score (:eq:`eq-first-gradient`). Both
-    gradients are taken at the same parameters. Source: Zahid, Guo and Fountas (2024), Algorithm 1 as reconstructed in
-    chapter 7; which states are used is a choice of ours.
+    For each batch a chain of `num_steps` states z_0 .. z_{T-1} runs on each image's posterior; the decoder follows
+    the mean of :math:`\nabla_\theta \log p_\theta(x, z_t)` over them (:eq:`eq-theta-gradient`), the gradient of
+    :math:`E_q[\log p] + H[q]` with the chain's law q held fixed. With `warm_start="reverse"` the chain starts at a
+    draw from the encoder, which follows its reverse KL, a byproduct of the chain's first score
+    (:eq:`eq-first-gradient`). Both gradients are taken at the same parameters. Source: Zahid, Guo and Fountas (2024),
+    Algorithm 1 as reconstructed in chapter 7; which states are used is a choice of ours.
 
-    Biased as its chains are: short chains depend on their start, and long ones of ULA are too wide (:eq:`eq-ula-stationary`).
+    Biased as its chains are: short chains depend on their start, and long ones of ULA are too wide
+    (:eq:`eq-ula-stationary`).
 
     Args:
         num_steps: T, states of a chain and passes through the decoder.
