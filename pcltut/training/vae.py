@@ -26,7 +26,7 @@ class VAE:
 
     @property
     def uses_encoder(self) -> bool:
-        """Always: without an encoder there is no ELBO to climb."""
+        """Always true, since without an encoder there is no ELBO to climb."""
         return True
 
     def gradients(
