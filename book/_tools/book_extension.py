@@ -1,0 +1,60 @@
+"""What the book needs from Sphinx beyond its configuration file.
+
+1. Scripts vendored by ``vendor.py`` are used instead of addresses on other hosts, so that the book works offline.
+2. Equations, figures and exercises are numbered by chapter, ``(3.1)``; a chapter's number is its file's prefix.
+3. Launch and edit buttons appear when the repository's address is known, and only then.
+"""
+
+import re
+from pathlib import Path
+
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+VENDORED = Path("_build/vendor/third-party")
+CHAPTER = re.compile(r"(?:.*/)?(\d\d)_\w+$")
+
+
+def use_vendored_scripts(app, config):
+    """Points MathJax and the widget scripts at the local copies, where they exist."""
+    vendored = Path(app.srcdir) / VENDORED
+    if not vendored.is_dir():
+        logger.info(
+            "No vendored scripts: mathematics and sliders will be fetched from the internet by each reader."
+        )
+        return
+    # Sphinx puts "_static/" before a script's path; ".." leads back to the root of the site, on sub-pages too.
+    config.html_extra_path = [*config.html_extra_path, str(vendored.parent)]
+    config.mathjax_path = "../third-party/mathjax/tex-mml-chtml.js"
+    config.nb_ipywidgets_js = {
+        "../third-party/requirejs/require.js": {},
+        "../third-party/html-manager/embed-amd.js": {},
+    }
+
+
+def show_buttons_if_published(app, config):
+    """The repository's address stands in ``_config.yml`` alone; everything that depends on it follows here."""
+    options = config.html_theme_options
+    published = bool(options.get("repository_url"))
+    for button in ("use_repository_button", "use_issues_button", "use_edit_page_button"):
+        options[button] = published
+    options["launch_buttons"]["colab_url"] = "https://colab.research.google.com" if published else ""
+
+
+def number_by_chapter(app, env):
+    """Equation 2 of the file ``03_langevin`` becomes (3.2); the same for figures and exercises."""
+    for docname, kinds in env.toc_fignumbers.items():
+        chapter = CHAPTER.match(docname)
+        for numbers in kinds.values():
+            for position, label in enumerate(numbers, start=1):
+                numbers[label] = (int(chapter[1]), position) if chapter else (position,)
+    return []
+
+
+def setup(app):
+    app.connect("config-inited", use_vendored_scripts, priority=100)
+    app.connect("config-inited", show_buttons_if_published, priority=100)
+    app.connect("env-get-updated", number_by_chapter, priority=900)  # after Sphinx has numbered them
+    # The theme's icon script replaces <i> elements as they appear and so breaks the buttons of widgets.
+    app.add_js_file(None, body="window.FontAwesomeConfig = {observeMutations: false};", priority=1)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
