@@ -192,8 +192,8 @@ def _check_finite(
         start = model.sample_prior(len(x), generator=generator) if encoder is None else encoder(x).mean
     margin = algorithm.stability_margin(model, x, ChainState(start))
     raise ChainDiverged(
-        f"a chain left the finite numbers in iteration {iteration} at step_size={algorithm.step_size} (margin "
-        f"{margin:.3g} at its start, see stability_margin; below 1 a chain diverges); lower step_size"
+        f"a chain left the finite numbers in iteration {iteration} at step_size={algorithm.step_size} "
+        f"(stability margin {margin:.3g} at its start; below 1 a chain diverges); lower step_size"
     )
 
 
