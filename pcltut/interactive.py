@@ -21,9 +21,7 @@ MAX_FRAMES = 12
 def to_png(figure: Figure, *, dpi: int = 80) -> bytes:
     """Renders a figure to PNG bytes that depend on the figure alone (no date, no version), and closes it."""
     buffer = io.BytesIO()
-    figure.savefig(
-        buffer, format="png", dpi=dpi, facecolor="white", bbox_inches="tight", metadata={"Software": None}
-    )
+    figure.savefig(buffer, format="png", dpi=dpi, facecolor="white", bbox_inches="tight", metadata={"Software": None})
     plt.close(figure)
     return buffer.getvalue()
 
@@ -53,9 +51,7 @@ def stack_slider(
     """
     _check_frames(frames, labels, alts)
     if not 0 <= start < len(frames):
-        raise ValueError(
-            f"got start={start} for {len(frames)} frames; pass a position from 0 to {len(frames) - 1}"
-        )
+        raise ValueError(f"got start={start} for {len(frames)} frames; pass a position from 0 to {len(frames) - 1}")
     stack = _stack(frames, alts, start, dpi)
     slider = _slider(labels, description, start)
     ipywidgets.jslink((slider, "index"), (stack, "selected_index"))
@@ -83,8 +79,7 @@ def stack_grid(
         )
     if sum(len(row) for row in frames) > MAX_FRAMES:
         raise ValueError(
-            f"got {sum(len(row) for row in frames)} frames in all, expected at most {MAX_FRAMES}: "
-            "use fewer positions"
+            f"got {sum(len(row) for row in frames)} frames in all, expected at most {MAX_FRAMES}: use fewer positions"
         )
     for row, row_alts in zip(frames, alts, strict=True):
         _check_frames(row, labels[1], row_alts)
@@ -107,9 +102,7 @@ def _check_frames(frames: Sequence, labels: Sequence, alts: Sequence[str]) -> No
             "pass one label and one alt text for each frame"
         )
     if not 2 <= len(frames) <= MAX_FRAMES:
-        raise ValueError(
-            f"got {len(frames)} frames, expected 2 to {MAX_FRAMES}: each one is shipped inside the page"
-        )
+        raise ValueError(f"got {len(frames)} frames, expected 2 to {MAX_FRAMES}: each one is shipped inside the page")
     for position, alt in enumerate(alts):
         if len(alt.split()) < 4:
             raise ValueError(
