@@ -188,7 +188,7 @@ def plot_path(
 
 
 def plot_band(
-    x: Float[Tensor, "points"],
+    x: Float[Tensor, " points"],
     runs: Float[Tensor, "runs points"],
     *,
     ax: Axes | None = None,
