@@ -19,9 +19,7 @@ def use_vendored_scripts(app, config):
     """Points MathJax and the widget scripts at the local copies, where they exist."""
     vendored = Path(app.srcdir) / VENDORED
     if not vendored.is_dir():
-        logger.info(
-            "No vendored scripts: mathematics and sliders will be fetched from the internet by each reader."
-        )
+        logger.info("No vendored scripts: mathematics and sliders will be fetched from the internet by each reader.")
         return
     # Sphinx puts "_static/" before a script's path; ".." leads back to the root of the site, on sub-pages too.
     config.html_extra_path = [*config.html_extra_path, str(vendored.parent)]
@@ -51,10 +49,16 @@ def number_by_chapter(app, env):
     return []
 
 
+def skip_field_aliases(app, what, name, obj, skip, options):
+    """A named tuple's fields stand in its signature; "Alias for field number 0" says nothing more."""
+    return True if (obj.__doc__ or "").startswith("Alias for field number") else None
+
+
 def setup(app):
     app.connect("config-inited", use_vendored_scripts, priority=100)
     app.connect("config-inited", show_buttons_if_published, priority=100)
     app.connect("env-get-updated", number_by_chapter, priority=900)  # after Sphinx has numbered them
+    app.connect("autodoc-skip-member", skip_field_aliases)
     # The theme's icon script replaces <i> elements as they appear and so breaks the buttons of widgets.
     app.add_js_file(None, body="window.FontAwesomeConfig = {observeMutations: false};", priority=1)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

