@@ -13,9 +13,7 @@ def exercise(id: str, answer: object) -> None:
     """Print whether `answer` solves exercise `id` (such as "3.2"), and if not, what probably went wrong."""
     known = checks()
     if id not in known:
-        raise ValueError(
-            f"got exercise id {id!r}, expected one of {', '.join(known)}: copy it from the exercise"
-        )
+        raise ValueError(f"got exercise id {id!r}, expected one of {', '.join(known)}: copy it from the exercise")
     mistake = known[id](answer)
     print(f"Exercise {id}: {'correct' if mistake is None else 'not yet. ' + mistake}")
 
@@ -23,7 +21,5 @@ def exercise(id: str, answer: object) -> None:
 def checks() -> dict[str, Callable[[object], str | None]]:
     """All tables of the chapters in one, exercise id -> check."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    tables = [
-        importlib.import_module(f"{__name__}.{name}").CHECKS for name in names if name[:8] == "chapter_"
-    ]
+    tables = [importlib.import_module(f"{__name__}.{name}").CHECKS for name in names if name[:8] == "chapter_"]
     return {id: check for table in tables for id, check in table.items()}

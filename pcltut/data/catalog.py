@@ -85,9 +85,7 @@ def verify(name: str, root: str | os.PathLike | None = None) -> DataInfo:
         if name == MINI:
             load_mini(split)
         elif not is_present(source, data_root(root)):
-            raise DataError(
-                f"{name}: not found in {data_root(root)}", f"run `python -m pcltut data get {name}`"
-            )
+            raise DataError(f"{name}: not found in {data_root(root)}", f"run `python -m pcltut data get {name}`")
         else:
             _read(source, data_root(root), split)
     return _info(source, data_root(root))

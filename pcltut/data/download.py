@@ -46,9 +46,7 @@ def _fetch(source: Source, folder: Path) -> None:
 
 def _move_files(folder: Path, root: Path) -> None:
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(_ARCHIVES)]
-    for path in sorted(
-        files, key=lambda path: (-len(path.parts), path)
-    ):  # single images before the lists of them
+    for path in sorted(files, key=lambda path: (-len(path.parts), path)):  # single images before the lists of them
         target = root / path.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(path, target)

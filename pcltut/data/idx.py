@@ -34,9 +34,7 @@ def read_idx(path: Path, *, sha256: str | None = None, md5: str | None = None) -
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: not a complete gzip file ({error})") from error
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
-        raise DataError(
-            f"{path}: the file was altered or truncated (the SHA-256 of its content is not {sha256})"
-        )
+        raise DataError(f"{path}: the file was altered or truncated (the SHA-256 of its content is not {sha256})")
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != _UNSIGNED_BYTES:
         raise DataError(f"{path}: not an IDX file of bytes (it starts with {content[:4].hex()})")
     start = 4 + 4 * content[3]

@@ -39,14 +39,10 @@ class Images:
     def __post_init__(self):
         if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4:
             got = f"{self.pixels.dtype} of shape {tuple(self.pixels.shape)}"
-            raise ValueError(
-                f"pixels: got {got}, expected torch.uint8 [n, c, h, w]; scale floats to 0..255 and round"
-            )
+            raise ValueError(f"pixels: got {got}, expected torch.uint8 [n, c, h, w]; scale floats to 0..255 and round")
         if self.labels.dtype != torch.int64 or self.labels.shape != self.pixels.shape[:1]:
             got = f"{self.labels.dtype} of shape {tuple(self.labels.shape)}"
-            raise ValueError(
-                f"labels: got {got}, expected torch.int64 [{len(self.pixels)}], one for each image"
-            )
+            raise ValueError(f"labels: got {got}, expected torch.int64 [{len(self.pixels)}], one for each image")
         if self.labels.device != self.pixels.device:
             raise ValueError(
                 f"labels are on {self.labels.device}, pixels on {self.pixels.device}; use Images.to(device)"

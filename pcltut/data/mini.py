@@ -32,13 +32,9 @@ def load_mini(split: str) -> Images:
     try:
         content = PATH.read_bytes()
     except OSError as error:
-        raise DataError(
-            f"{PATH}: the embedded data file cannot be read ({error.strerror})", _REMEDY
-        ) from error
+        raise DataError(f"{PATH}: the embedded data file cannot be read ({error.strerror})", _REMEDY) from error
     if hashlib.sha256(content).hexdigest() != SHA256:
-        raise DataError(
-            f"{PATH}: the embedded data file was altered or truncated ({len(content)} bytes)", _REMEDY
-        )
+        raise DataError(f"{PATH}: the embedded data file was altered or truncated ({len(content)} bytes)", _REMEDY)
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         pixels, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
     return Images(torch.from_numpy(pixels).unsqueeze(1), torch.from_numpy(labels).long(), NAME, split)

@@ -22,9 +22,7 @@ def read_idx_set(source: Source, root: Path, part: str) -> Arrays:
     tensors = []
     for path in locate(source, root)[:2] if part == "train" else locate(source, root)[2:]:
         expected = sums.get(path.name, "")
-        tensors.append(
-            read_idx(path, **({"sha256": expected} if len(expected) == 64 else {"md5": expected or None}))
-        )
+        tensors.append(read_idx(path, **({"sha256": expected} if len(expected) == 64 else {"md5": expected or None})))
     pixels, labels = tensors
     return pixels.unsqueeze(1), labels.long()
 
@@ -70,9 +68,7 @@ def read_celeba(source: Source, root: Path, part: str) -> Arrays:
         return read_celeba64(root, part)
     except RuntimeError as error:
         cls = import_torchvision().datasets.CelebA
-        lists = [
-            (root / cls.base_folder / name, md5) for _, md5, name in cls.file_list if name.endswith(".txt")
-        ]
+        lists = [(root / cls.base_folder / name, md5) for _, md5, name in cls.file_list if name.endswith(".txt")]
         raise altered(lists, error) from error
 
 

@@ -9,11 +9,12 @@ from torch import Tensor
 
 
 class Preconditioner(NamedTuple):
-    """`init(z)` gives a state, `update(state, score)` the diagonal of M and the next state."""
+    """`init(z)` gives a state, `update(state, score)` the diagonal of M and the next state; `constant` is a fixed M."""
 
     init: Callable[[Tensor], Any]
     update: Callable[[Any, Tensor], tuple[Tensor, Any]]
     name: str = "preconditioner"
+    constant: Tensor | None = None
 
     def __repr__(self) -> str:
         return self.name
@@ -36,7 +37,8 @@ def constant_preconditioner(scale: Float[Tensor, "*batch latent"]) -> Preconditi
         raise ValueError(
             f"got a scale with entries down to {scale.min().item():.3g}, expected positive ones; raise them"
         )
-    return Preconditioner(lambda z: None, lambda state, score: (scale, state), "constant_preconditioner(...)")
+    name = f"constant_preconditioner(shape={tuple(scale.shape)}, mean={scale.mean().item():.6g})"
+    return Preconditioner(lambda z: None, lambda state, score: (scale, state), name, scale)
 
 
 def rms_preconditioner(

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from pcltut.samplers.kernel import ChainState, Kernel, StepInfo, Target
+from pcltut.samplers.kernel import ChainState, Kernel, StepInfo, Target, check_step_size, standard_normal
 from pcltut.samplers.preconditioners import Preconditioner
 
 
@@ -29,8 +29,7 @@ def ula(
         target: `z -> (log_density [*chain, batch], score [*chain, batch, latent])`; make one with `score_of`.
         temperature: 1 samples the target, 0 climbs to a mode and draws no noise.
     """
-    if step_size <= 0:
-        raise ValueError(f"got step_size={step_size}, expected a positive number; try 1e-3")
+    check_step_size(step_size)
     if temperature < 0:
         raise ValueError(f"got temperature={temperature}, expected 0 or more; 1 samples the target, 0 finds its mode")
 
@@ -40,10 +39,10 @@ def ula(
     def draw(state: ChainState, generator: torch.Generator) -> Tensor | None:
         if temperature == 0:
             return None
-        return torch.randn(state.z.shape, generator=generator, device=generator.device, dtype=state.z.dtype)
+        return standard_normal(state.z, generator)
 
     def step(state: ChainState, noise: Tensor | None) -> tuple[ChainState, StepInfo]:
-        z, memory = state
+        z, memory = state.z, state.preconditioner
         log_density, score = target(z)
         if preconditioner is None:
             drift, noise_scale = step_size * score, (2 * step_size * temperature) ** 0.5

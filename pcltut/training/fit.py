@@ -29,6 +29,9 @@ class Algorithm(Protocol):
     @property
     def uses_encoder(self) -> bool: ...
 
+    @property
+    def keeps_chains(self) -> bool: ...
+
     def gradients(
         self, model: GenerativeModel, encoder: GaussianEncoder | None, x: Tensor, generator: torch.Generator
     ) -> Gradients: ...
@@ -83,11 +86,13 @@ def fit(
         "num_images": str(num_images),
     }
     iteration, order = 0, torch.empty(0, dtype=torch.long, device=device)
+    chains = model.sample_prior(num_images, generator=generator) if algorithm.keeps_chains else None
     recorder = HistoryRecorder()
     if checkpoint is not None and Path(checkpoint).is_file():
         tensors = _load(checkpoint, identity, model, encoder, optimizer, encoder_optimizer)
         generator.set_state(tensors["generator"])
         iteration, order = int(tensors["iteration"]), tensors["order"].to(device)
+        chains = tensors["chains"].to(device) if algorithm.keeps_chains else None
         recorder = HistoryRecorder(History(**{name: tensors[f"history.{name}"] for name in COLUMNS}))
 
     def save() -> None:
@@ -96,6 +101,7 @@ def fit(
             "iteration": torch.tensor(iteration),
             "order": order,
             "generator": generator.get_state(),
+            **({} if chains is None else {"chains": chains}),
             **{f"history.{name}": values for name, values in history.columns().items()},
             **files.module_tensors(model, "model"),
             **files.module_tensors(encoder, "encoder"),
@@ -104,7 +110,8 @@ def fit(
         }
         files.save_checkpoint(checkpoint, tensors, identity)
 
-    evaluations = int(recorder.history().decoder_evaluations[-1]) if iteration else 0
+    past = recorder.history()
+    evaluations, restarts = (int(past.decoder_evaluations[-1]), int(past.restarts[-1])) if iteration else (0, 0)
     noise = torch.Generator(device)
     last_iteration = num_epochs * per_epoch
     with _progress_bar(progress, num_images * num_epochs, iteration // per_epoch * num_images) as bar:
@@ -112,15 +119,21 @@ def fit(
             epoch, batch = divmod(iteration, per_epoch)
             if batch == 0:
                 order = torch.randperm(num_images, generator=generator, device=device)
-            x = _select(data, order[batch * batch_size : (batch + 1) * batch_size])
+            index = order[batch * batch_size : (batch + 1) * batch_size]
+            x = _select(data, index)
             noise.manual_seed(torch.randint(2**62, (), generator=generator, device=device).item())
-            gradients = algorithm.gradients(model, encoder, x, noise)
+            if chains is None:
+                gradients = algorithm.gradients(model, encoder, x, noise)
+            else:
+                gradients = algorithm.gradients(model, encoder, x, noise, chains[index])
+                chains[index] = gradients.chain.z
             margin = math.nan
             if gradients.chain is not None:
                 _check_finite(algorithm, model, encoder, x, gradients, iteration)
                 if iteration % MARGIN_EVERY == 0:
                     margin = algorithm.stability_margin(model, x, gradients.chain)
             evaluations += gradients.decoder_evaluations
+            restarts += gradients.num_restarts
             recorder.append(
                 iteration=iteration,
                 epoch=epoch,
@@ -129,6 +142,8 @@ def fit(
                 scale=model.likelihood.scale.detach().clone(),
                 decoder_evaluations=evaluations,
                 stability_margin=margin,
+                acceptance=gradients.acceptance,
+                restarts=restarts,
             )
             _step(optimizer, model, gradients.model, rate(iteration))
             if encoder_optimizer is not None:

@@ -5,7 +5,17 @@ import dataclasses
 import torch
 from torch import Tensor
 
-COLUMNS = ("iteration", "epoch", "loss", "log_joint", "scale", "decoder_evaluations", "stability_margin")
+COLUMNS = (
+    "iteration",
+    "epoch",
+    "loss",
+    "log_joint",
+    "scale",
+    "decoder_evaluations",
+    "stability_margin",
+    "acceptance",
+    "restarts",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +25,8 @@ class History:
     `loss`: minus the ELBO at the encoder's draw (without an encoder, minus the mean log-joint of the states used),
     nats an image. `log_joint`: its mean over the states that taught the decoder. `scale`: sigma of the likelihood
     before the update. `decoder_evaluations`: passes of a batch through the decoder, cumulative. `stability_margin`:
-    the chain's estimated margin where it was measured, NaN elsewhere.
+    the chain's estimated margin where it was measured, NaN elsewhere. `acceptance`: the chain's mean acceptance
+    probability, NaN without a Metropolis test. `restarts`: diverged chains that were started again, cumulative.
     """
 
     iteration: Tensor
@@ -25,6 +36,8 @@ class History:
     scale: Tensor
     decoder_evaluations: Tensor
     stability_margin: Tensor
+    acceptance: Tensor
+    restarts: Tensor
 
     def __len__(self) -> int:
         return len(self.iteration)
@@ -39,11 +52,19 @@ class History:
         return measured[-1].item() if len(measured) else float("nan")
 
     def status(self) -> str:
-        """Loss, sigma, decoder evaluations and stability margin of the last iteration, for a progress bar."""
-        return (
-            f"loss {self.loss[-1]:.1f}, sigma {self.scale[-1]:.3f}, evaluations {int(self.decoder_evaluations[-1])}, "
-            f"margin {self.last_stability_margin():.1f}"
-        )
+        """Loss, sigma, decoder evaluations and the chain's health in the last iteration, for a progress bar."""
+        parts = [
+            f"loss {self.loss[-1]:.1f}",
+            f"sigma {self.scale[-1]:.3f}",
+            f"evaluations {int(self.decoder_evaluations[-1])}",
+        ]
+        if not self.stability_margin.isnan().all():
+            parts.append(f"margin {self.last_stability_margin():.1f}")
+        if not self.acceptance[-1].isnan():
+            parts.append(f"acceptance {self.acceptance[-1]:.2f}")
+        if self.restarts[-1] > 0:
+            parts.append(f"restarts {int(self.restarts[-1])}")
+        return ", ".join(parts)
 
     def summary(self) -> str:
         """The state at the end, in one line."""

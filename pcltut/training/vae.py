@@ -29,6 +29,11 @@ class VAE:
         """Always true, since without an encoder there is no ELBO to climb."""
         return True
 
+    @property
+    def keeps_chains(self) -> bool:
+        """Never: there are no chains."""
+        return False
+
     def gradients(
         self, model: GenerativeModel, encoder: GaussianEncoder, x: Tensor, generator: torch.Generator
     ) -> Gradients:
