@@ -100,7 +100,7 @@ def score_of(log_density: Callable[[Tensor], Tensor]) -> Target:
 
 def check_step_size(step_size: float) -> None:
     """Raise ValueError unless a step size is positive."""
-    if step_size <= 0:
+    if not 0 < step_size < float("inf"):
         raise ValueError(f"got step_size={step_size}, expected a positive number; try 1e-3")
 
 

@@ -30,7 +30,7 @@ def ula(
         temperature: 1 samples the target, 0 climbs to a mode and draws no noise.
     """
     check_step_size(step_size)
-    if temperature < 0:
+    if not 0 <= temperature < float("inf"):
         raise ValueError(f"got temperature={temperature}, expected 0 or more; 1 samples the target, 0 finds its mode")
 
     def init(z: Tensor) -> ChainState:
