@@ -311,6 +311,7 @@ def test_crop_takes_the_central_140_pixels(tmp_path):
         (gzip.compress(b"\0\0\x08\x03\0\0"), "header of the IDX file is cut off"),
         (gzip.compress(struct.pack(">BBBBi", 0, 0, 8, 1, 5) + b"1234"), r"4 values, expected 5 .*\(5,\)"),
     ],
+    ids=["cut-off", "not-idx", "no-header", "too-short"],  # fixed: parallel workers must agree on them
 )
 def test_what_is_no_idx_file_is_refused(content, message, tmp_path):
     file = tmp_path / "x-ubyte.gz"
