@@ -15,19 +15,21 @@ VENDORED = Path("_build/vendor/third-party")
 CHAPTER = re.compile(r"(?:.*/)?(\d\d)_\w+$")
 
 
-def use_vendored_scripts(app, config):
+def choose_scripts(app, config):
     """Points MathJax and the widget scripts at the local copies, where they exist."""
     vendored = Path(app.srcdir) / VENDORED
-    if not vendored.is_dir():
-        logger.info("No vendored scripts: mathematics and sliders will be fetched from the internet by each reader.")
-        return
-    # Sphinx puts "_static/" before a script's path; ".." leads back to the root of the site, on sub-pages too.
-    config.html_extra_path = [*config.html_extra_path, str(vendored.parent)]
-    config.mathjax_path = "../third-party/mathjax/tex-mml-chtml.js"
-    config.nb_ipywidgets_js = {
-        "../third-party/requirejs/require.js": {},
-        "../third-party/html-manager/embed-amd.js": {},
-    }
+    widgets = list(config.nb_ipywidgets_js.items())
+    if vendored.is_dir():
+        # Sphinx puts "_static/" before a script's path; ".." leads back to the root of the site, on sub-pages too.
+        config.html_extra_path = [*config.html_extra_path, str(vendored.parent)]
+        config.mathjax_path = "../third-party/mathjax/tex-mml-chtml.js"
+        widgets = [
+            ("../third-party/requirejs/require.js", {}),
+            ("../third-party/html-manager/embed-amd.js", {}),
+        ]
+    else:
+        logger.info("No vendored scripts: each reader's browser fetches mathematics and sliders from the internet.")
+    config.nb_ipywidgets_js = dict([widgets[0], ("widgets.js", {}), *widgets[1:]])
 
 
 def show_buttons_if_published(app, config):
@@ -55,7 +57,7 @@ def skip_field_aliases(app, what, name, obj, skip, options):
 
 
 def setup(app):
-    app.connect("config-inited", use_vendored_scripts, priority=100)
+    app.connect("config-inited", choose_scripts, priority=100)
     app.connect("config-inited", show_buttons_if_published, priority=100)
     app.connect("env-get-updated", number_by_chapter, priority=900)  # after Sphinx has numbered them
     app.connect("autodoc-skip-member", skip_field_aliases)

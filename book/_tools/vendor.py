@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +25,7 @@ class Package(NamedTuple):
     folder: str
     spec: str
     sha512: str  # of the archive, in base64 as npm prints it
-    keep: tuple[str, ...]  # path prefixes in the archive; the top folder ("es5/", "dist/") is left out below
+    keep: tuple[str, ...]  # patterns of paths in the archive; the top folder ("es5/", "dist/") is left out below
 
 
 PACKAGES = (
@@ -38,13 +39,13 @@ PACKAGES = (
         "html-manager",
         "@jupyter-widgets/html-manager@1.0.14",
         "wglgQQ+VMj+MBKkTttdeoMtOah/H2A1w5GU1OAVXmDQqZYTK6C+oHZjQMxcNezIpiqUjC1YHKOo5XdP3ENvBng==",
-        ("dist/embed-amd.js", "LICENSE"),
+        ("dist/embed-amd.js", "dist/*.woff2", "LICENSE"),
     ),
     Package(
         "mathjax",
         "mathjax@3.2.2",
         "Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==",
-        ("es5/tex-mml-chtml.js", "es5/input/tex/", "es5/output/chtml/", "es5/a11y/", "es5/sre/", "LICENSE"),
+        ("es5/tex-mml-chtml.js", "es5/input/tex/*", "es5/output/chtml/*", "es5/a11y/*", "es5/sre/*", "LICENSE"),
     ),
 )
 
@@ -83,7 +84,7 @@ def unpack(archive, package, folder):
     with tarfile.open(archive) as files:
         for member in files:
             name = member.name.removeprefix("package/")
-            if not member.isfile() or not name.startswith(package.keep):
+            if not member.isfile() or not any(fnmatch(name, pattern) for pattern in package.keep):
                 continue
             path = folder / name.removeprefix("es5/").removeprefix("dist/")
             if not path.resolve().is_relative_to(folder.resolve()):
