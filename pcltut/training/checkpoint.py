@@ -1,7 +1,6 @@
 """Checkpoints: one safetensors file, replaced atomically, that holds all a run needs to go on."""
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +8,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from pcltut.data.files import atomic_path
 
 CHECKSUM = "sha256"
 
@@ -22,18 +23,10 @@ def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], metadata: M
 
     No pickle: the file cannot run code when it is read. A SHA-256 of its contents goes into the metadata.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {**metadata, CHECKSUM: _checksum(tensors, metadata)}
-    partial = path.with_name(path.name + ".partial")
-    try:
+    with atomic_path(path) as partial:
         save_file(tensors, partial, metadata)
-        with open(partial, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
