@@ -4,12 +4,12 @@ import sys
 from pathlib import Path
 
 import hypothesis
+import jaxtyping
 import pytest
 import torch
-from jaxtyping import install_import_hook
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `import oracles`, whatever the import mode
-install_import_hook("pcltut", "beartype.beartype")
+jaxtyping.install_import_hook("pcltut", "beartype.beartype")
 
 hypothesis.settings.register_profile(
     "pcltut",
@@ -32,6 +32,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def generator() -> torch.Generator:
     """A seeded generator, fresh in each test."""
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def no_shape_checks():
+    """Users run without shape checks: errors are tested as they meet them."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(autouse=True)

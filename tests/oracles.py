@@ -49,9 +49,7 @@ def assert_covariance(samples: Tensor, expected: Tensor) -> None:
 def close(actual: Tensor, expected: Tensor | np.ndarray | float, tolerance: float = 1e-10) -> None:
     """Equal in shape, and in value to `tolerance` (relative and absolute): algebra in float64."""
     expected = torch.as_tensor(np.asarray(expected) if not isinstance(expected, Tensor) else expected)
-    torch.testing.assert_close(
-        actual.detach(), expected.detach().to(actual.dtype), rtol=tolerance, atol=tolerance
-    )
+    torch.testing.assert_close(actual.detach(), expected.detach().to(actual.dtype), rtol=tolerance, atol=tolerance)
 
 
 def condition(mean: np.ndarray, covariance: np.ndarray, x: np.ndarray, num_observed: int):
@@ -65,6 +63,4 @@ def condition(mean: np.ndarray, covariance: np.ndarray, x: np.ndarray, num_obser
 
 def linear_weight(seed: int = 3, observed: int = 5, latent: int = 3) -> Tensor:
     """A weight whose posterior is correlated and unequal in its directions."""
-    return normal(observed, latent, seed=seed) @ torch.diag(
-        torch.linspace(0.6, 1.4, latent, dtype=torch.float64)
-    )
+    return normal(observed, latent, seed=seed) @ torch.diag(torch.linspace(0.6, 1.4, latent, dtype=torch.float64))

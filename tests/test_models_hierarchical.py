@@ -55,9 +55,7 @@ def log_density(model, activation: str, x: np.ndarray, z: np.ndarray) -> tuple[n
     terms = [multivariate_normal(np.zeros(model.sizes[-1])).logpdf(layers[-1])]
     for level in reversed(range(len(weights))):
         mean = ACTIVATIONS[activation](layers[level + 1]) @ weights[level].T + biases[level]
-        terms.append(
-            multivariate_normal(np.zeros(mean.shape[-1]), scales[level] ** 2).logpdf(layers[level] - mean)
-        )
+        terms.append(multivariate_normal(np.zeros(mean.shape[-1]), scales[level] ** 2).logpdf(layers[level] - mean))
     return sum(terms[:-1]), terms[-1]
 
 
@@ -144,10 +142,7 @@ def test_linear_score_vanishes_at_the_posterior_mean_with_the_posteriors_curvatu
 
 def test_curvature_is_gauss_newton_of_the_residuals(shape, activation):
     model = build(shape, activation)
-    x, z, v = (
-        normal(4, n, seed=s)
-        for n, s in ((model.sizes[0], 15), (model.latent_dim, 16), (model.latent_dim, 17))
-    )
+    x, z, v = (normal(4, n, seed=s) for n, s in ((model.sizes[0], 15), (model.latent_dim, 16), (model.latent_dim, 17)))
     scales = [model.likelihood.scale, *model.scales[1:], 1.0]
 
     def residual(x, z):

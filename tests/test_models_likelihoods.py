@@ -74,9 +74,7 @@ def test_masses_are_scipys_normal_differences(scale):
         expected = ndtr((EDGES[1:] - loc) / scale) - ndtr((EDGES[:-1] - loc) / scale)
         np.testing.assert_allclose(np.exp(masses), expected, atol=1e-14)
         is_in_reach = np.abs(BINS - loc) < 30 * scale
-        np.testing.assert_allclose(
-            masses[is_in_reach], tail_log_masses(loc, scale)[is_in_reach], rtol=1e-9, atol=1e-9
-        )
+        np.testing.assert_allclose(masses[is_in_reach], tail_log_masses(loc, scale)[is_in_reach], rtol=1e-9, atol=1e-9)
 
 
 @given(loc=st.floats(-3, 3), log_scale=st.floats(-6.5, 2))

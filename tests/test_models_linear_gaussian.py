@@ -48,8 +48,7 @@ def test_log_joint_is_scipys_normal_of_x_and_z(model):
 def test_terms_are_sums_over_pixels_and_latents_not_means(model):
     z = normal(6, 3, seed=6)
     likelihood = [
-        multivariate_normal(BIAS + WEIGHT @ u, SCALE**2 * np.eye(5)).logpdf(x)
-        for x, u in zip(X, z, strict=True)
+        multivariate_normal(BIAS + WEIGHT @ u, SCALE**2 * np.eye(5)).logpdf(x) for x, u in zip(X, z, strict=True)
     ]
     close(model.log_prior(z), multivariate_normal(np.zeros(3), np.eye(3)).logpdf(z.numpy()))
     close(model.log_likelihood(X, z), np.array(likelihood))
@@ -116,9 +115,7 @@ def test_ula_covariance_follows_the_recursion_to_its_limit(model):
         close(actual, expected)
         moved = expected - step_size * matrix @ precision @ expected  # A P
         expected = moved - step_size * moved @ precision @ matrix + 2 * step_size * temperature * matrix
-    limit = model.ula_covariance_after(
-        5000, step_size, torch.from_numpy(initial), temperature=temperature, scale=scale
-    )
+    limit = model.ula_covariance_after(5000, step_size, torch.from_numpy(initial), temperature=temperature, scale=scale)
     close(limit, model.ula_stationary_covariance(step_size, temperature=temperature, scale=scale))
 
 
@@ -158,6 +155,7 @@ def test_scale_gradient_is_the_gaussians():
     close(scale_parameter.grad, (residual.square() / SCALE**2 - 1).sum(), 1e-6)
 
 
+@pytest.mark.usefixtures("no_shape_checks")
 def test_wrong_shapes_say_got_expected_and_remedy(model):
     with pytest.raises(ValueError, match=r"(?s)got.*expected.*;"):
         model.decode(normal(6, 4, seed=1))

@@ -38,9 +38,7 @@ def encoder(kind: str, event_shape, seed: int = 1) -> GaussianEncoder:
 
 
 def small_model(scale: float = 0.4, likelihood=Gaussian) -> GenerativeModel:
-    return GenerativeModel(
-        mlp_decoder(3, (1, 2, 3), hidden=(8,), generator=seeded(2)), likelihood(scale), 3
-    ).double()
+    return GenerativeModel(mlp_decoder(3, (1, 2, 3), hidden=(8,), generator=seeded(2)), likelihood(scale), 3).double()
 
 
 @pytest.mark.parametrize("kind", ["mlp", "conv"])
@@ -92,6 +90,7 @@ def test_initial_weights_keep_signals_alive():
     assert 0.005 < images.std(0).mean() < 2  # different latents give different images
 
 
+@pytest.mark.usefixtures("no_shape_checks")
 def test_conv_networks_refuse_other_sizes():
     for build in (
         lambda: conv_decoder(4, (1, 30, 30), generator=seeded(1)),
@@ -125,9 +124,7 @@ def test_prior_is_part_of_the_joint_and_its_score():
         model.log_joint(x, z) - model.log_likelihood(x, z),
         Independent(Normal(0.0, 1.0).expand((5, 3)), 1).log_prob(z),
     )
-    joint, likelihood = (
-        torch.autograd.grad(f(x, z).sum(), z)[0] for f in (model.log_joint, model.log_likelihood)
-    )
+    joint, likelihood = (torch.autograd.grad(f(x, z).sum(), z)[0] for f in (model.log_joint, model.log_likelihood))
     close(joint - likelihood, -z)
 
 
@@ -169,9 +166,7 @@ def test_diagonal_gaussian_is_torchs():
 def test_diagonal_gaussian_differentiates_as_torchs():
     mean, log_scale = normal(5, 3, seed=21).requires_grad_(), normal(5, 3, seed=22).requires_grad_()
     q, noise = DiagonalGaussian(mean, log_scale), normal(5, 3, seed=23)
-    gradients = torch.autograd.grad(
-        (q.sample(noise).square() + q.log_prob(noise)[:, None]).sum(), (mean, log_scale)
-    )
+    gradients = torch.autograd.grad((q.sample(noise).square() + q.log_prob(noise)[:, None]).sum(), (mean, log_scale))
     exact = Normal(mean, log_scale.exp())
     value = (mean + exact.stddev * noise).square().sum() + 3 * exact.log_prob(noise).sum()
     for actual, expected in zip(gradients, torch.autograd.grad(value, (mean, log_scale)), strict=True):
@@ -189,6 +184,7 @@ def test_encoder_log_scale_stays_in_its_documented_bounds():
     assert q.log_scale[0, 0] > 1.5 and q.log_scale[0, 1] < -2.5
 
 
+@pytest.mark.usefixtures("no_shape_checks")
 def test_encoder_with_a_wrong_number_of_outputs_is_refused():
     with pytest.raises(ValueError, match=r"(?s)got.*expected 4.*;"):
         GaussianEncoder(nn.Identity(), 2)(torch.zeros(6, 3))
