@@ -17,7 +17,8 @@ LAST = ["plotting", "interactive", "check", "__main__"]  # these may also import
 MAX_LINES = 320
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-ALL_CODE = SOURCES + sorted(ROOT.glob("tests/**/*.py")) + sorted(ROOT.glob("book/_tools/*.py"))
+TOOLS = sorted(ROOT.glob("book/_tools/*.py"))
+TESTS = sorted(ROOT.glob("tests/**/*.py"))
 
 
 def relative(path: Path) -> str:
@@ -82,20 +83,18 @@ for name in names:
         importlib.import_module(name)
 print(json.dumps({"same": before == state(), "torchvision": "torchvision" in sys.modules}))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"same": True, "torchvision": False}
 
 
-@each(ALL_CODE)
+@each(SOURCES + TOOLS)
 def test_files_are_short(path: Path) -> None:
     lines = len(path.read_text(encoding="utf-8").splitlines())
     assert lines <= MAX_LINES, f"{lines} lines: split it by subject, one file a subject"
 
 
-@each(ALL_CODE)
+@each(SOURCES + TOOLS + TESTS)
 def test_nothing_is_left_for_later(path: Path) -> None:
     marks = ["TO" + "DO", "FIX" + "ME", "X" + "XX", "NotImplemented" + "Error", "place" + "holder"]
     text = path.read_text(encoding="utf-8")

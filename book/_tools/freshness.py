@@ -43,20 +43,12 @@ def canonical(node: object) -> str:
         return f"[{','.join(map(canonical, node))}]"
     if not isinstance(node, ast.AST):
         return repr(node)
-    fields = {
-        name: value for name, value in ast.iter_fields(node) if name != "kind" and value not in (None, [])
-    }
+    fields = {name: value for name, value in ast.iter_fields(node) if name != "kind" and value not in (None, [])}
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         first = node.body[0] if node.body else None
-        if (
-            isinstance(first, ast.Expr)
-            and isinstance(first.value, ast.Constant)
-            and isinstance(first.value.value, str)
-        ):
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
             fields["body"] = node.body[1:]
-    return (
-        f"{type(node).__name__}({','.join(f'{name}={canonical(value)}' for name, value in fields.items())})"
-    )
+    return f"{type(node).__name__}({','.join(f'{name}={canonical(value)}' for name, value in fields.items())})"
 
 
 def code_cells(notebook) -> list:

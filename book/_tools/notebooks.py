@@ -204,9 +204,7 @@ def refuse(notebook) -> None:
         if any(output.get("name") == "stderr" for output in cell.outputs):
             raise NotebookError(f"code cell {number} wrote to stderr:\n{cell.source}\n---\n{text[:2000]}")
         if address := re.search(r"[^\"]*\bat 0x[0-9a-fA-F]{6,}", text):
-            raise NotebookError(
-                f"code cell {number} shows a memory address: {address[0][-200:]}\n{cell.source}"
-            )
+            raise NotebookError(f"code cell {number} shows a memory address: {address[0][-200:]}\n{cell.source}")
         if str(ROOT) in text or str(Path.home()) in text:
             raise NotebookError(f"code cell {number} shows a path of this machine:\n{cell.source}")
 
@@ -271,17 +269,11 @@ def process(path: Path, force: bool, gpu: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "names", nargs="*", help="start of a notebook's file name, such as 07; none means all"
-    )
+    parser.add_argument("names", nargs="*", help="start of a notebook's file name, such as 07; none means all")
     parser.add_argument("--book", type=Path, default=BOOK, help="folder of the notebooks")
     parser.add_argument("--force", action="store_true", help="execute fresh notebooks too")
-    parser.add_argument(
-        "--check", action="store_true", help="only list stale notebooks; exit 1 if there are any"
-    )
-    parser.add_argument(
-        "--gpu", action="store_true", help="measure the time on a CUDA device, keep the outputs"
-    )
+    parser.add_argument("--check", action="store_true", help="only list stale notebooks; exit 1 if there are any")
+    parser.add_argument("--gpu", action="store_true", help="measure the time on a CUDA device, keep the outputs")
     options = parser.parse_args(arguments)
     paths, failures = notebook_paths(options.names, options.book.resolve()), 0
     for path in paths:

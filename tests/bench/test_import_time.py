@@ -17,9 +17,7 @@ print(time.perf_counter() - start)
 def test_import_time() -> None:
     """The best of seven processes, so that another program's work does not count."""
     seconds = [
-        float(
-            subprocess.run([sys.executable, "-c", SCRIPT], cwd=ROOT, capture_output=True, check=True).stdout
-        )
+        float(subprocess.run([sys.executable, "-c", SCRIPT], cwd=ROOT, capture_output=True, check=True).stdout)
         for _ in range(7)
     ]
     print(f"import pcltut: {min(seconds):.3f} s beyond torch (at most {LIMIT} s)")
