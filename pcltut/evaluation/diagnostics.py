@@ -1,8 +1,8 @@
 """Chain diagnostics: how many independent draws a trace is worth, and whether its chains agree.
 
 All take draws of a scalar or of many, `[draws, chains, *rest]` (a `Trace.z` with its leading axis of kept steps),
-and give one value for each of `rest`. Source: Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), rank-normalized split
-R-hat and effective sample size; the autocorrelation sum is cut by Geyer's (1992) initial monotone sequence.
+and give one value for each of `rest`. Source: Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), rank-normalized
+split R-hat and effective sample size; the autocorrelation sum is cut by Geyer's (1992) initial monotone sequence.
 """
 
 import math
@@ -35,7 +35,8 @@ def integrated_autocorrelation_time(samples: Float[Tensor, "draws chains *rest"]
 def split_rhat(samples: Float[Tensor, "draws chains *rest"]) -> Float[Tensor, "*rest"]:
     r"""Rank-normalized split R-hat: 1 for chains that agree, suspect above 1.01.
 
-    The larger of bulk and folded (spread). As ArviZ's `rhat(method="rank")`. Chains that all start at one point and have not moved yet also agree.
+    The larger of bulk and folded (spread), as ArviZ's `rhat(method="rank")`. Chains that all start at one point and have
+    not moved yet also agree.
 
     Raises:
         ValueError: fewer than 8 draws.
@@ -51,8 +52,8 @@ def _split(samples: Tensor) -> Tensor:
     """Halves of each chain as chains of their own, `[draws // 2, 2 * chains, *rest]`, in double precision."""
     if samples.ndim < 2 or samples.shape[0] < MIN_DRAWS:
         raise ValueError(
-            f"got samples of shape {tuple(samples.shape)}, expected [draws, chains, ...] with {MIN_DRAWS} draws or more; "
-            "run the chains longer with keep='all'"
+            f"got samples of shape {tuple(samples.shape)}, expected [draws, chains, ...] with {MIN_DRAWS} draws or more; run "
+            "the chains longer with keep='all'"
         )
     half = samples.shape[0] // 2
     return torch.cat([samples[:half], samples[-half:]], dim=1).double()
