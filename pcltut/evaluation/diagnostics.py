@@ -35,8 +35,8 @@ def integrated_autocorrelation_time(samples: Float[Tensor, "draws chains *rest"]
 def split_rhat(samples: Float[Tensor, "draws chains *rest"]) -> Float[Tensor, "*rest"]:
     r"""Rank-normalized split R-hat: 1 for chains that agree, suspect above 1.01.
 
-    The larger of bulk and folded (spread), as ArviZ's `rhat(method="rank")`. Chains that all start at one point and have
-    not moved yet also agree.
+    The larger of bulk and folded (spread), as ArviZ's `rhat(method="rank")`. Chains that all start at one point and
+    have not moved yet also agree.
 
     Raises:
         ValueError: fewer than 8 draws.
@@ -52,8 +52,8 @@ def _split(samples: Tensor) -> Tensor:
     """Halves of each chain as chains of their own, `[draws // 2, 2 * chains, *rest]`, in double precision."""
     if samples.ndim < 2 or samples.shape[0] < MIN_DRAWS:
         raise ValueError(
-            f"got samples of shape {tuple(samples.shape)}, expected [draws, chains, ...] with {MIN_DRAWS} draws or more; run "
-            "the chains longer with keep='all'"
+            f"got samples of shape {tuple(samples.shape)}, expected [draws, chains, ...] with {MIN_DRAWS} draws or more; "
+            "run longer chains with keep='all'"
         )
     half = samples.shape[0] // 2
     return torch.cat([samples[:half], samples[-half:]], dim=1).double()
