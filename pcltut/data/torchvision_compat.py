@@ -45,3 +45,8 @@ def declare_operators(names: set[str]) -> None:
         if not hasattr(torch.ops.torchvision, name):
             library.define(f"{name}{_SCHEMA}")
     _declared.append(library)
+
+
+def operators_were_declared() -> bool:
+    """Whether `import_torchvision` had to declare operators in this process."""
+    return bool(_declared)

@@ -1,0 +1,87 @@
+"""The sample sheet of a run: what the model draws, and what it makes of images it has not seen."""
+
+import dataclasses
+from pathlib import Path
+
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from pcltut.data import Images
+from pcltut.data.files import atomic_path
+from pcltut.models import GaussianEncoder, GenerativeModel
+from pcltut.plotting import plot_images
+from pcltut.samplers import run, score_of, ula
+from pcltut.training import LPC, VAE
+
+NUM_SAMPLES, NUM_RECONSTRUCTIONS = 48, 12
+PRIOR_START_FACTOR = 10  # a chain from the prior needs longer to arrive than one from the encoder
+
+
+def reconstructions(
+    algorithm: LPC | VAE,
+    model: GenerativeModel,
+    encoder: GaussianEncoder | None,
+    x: torch.Tensor,
+    generator: torch.Generator,
+) -> dict[str, torch.Tensor]:
+    """Images, and what the model makes of them: from the encoder's mean, and from the end of a Langevin chain."""
+    rows = {"original": x}
+    if encoder is not None:
+        start = encoder(x).mean
+        rows["encoder's mean"] = model.decode(start)
+    else:
+        start = model.sample_prior(len(x), generator=generator)
+    if isinstance(algorithm, LPC):
+        num_steps = algorithm.num_steps * (1 if algorithm.uses_encoder else PRIOR_START_FACTOR)
+        kernel = ula(
+            score_of(lambda z: model.log_joint(x, z)),
+            algorithm.step_size,
+            temperature=algorithm.temperature,
+            preconditioner=algorithm.preconditioner,
+        )
+        state, _ = run(kernel, kernel.init(start), num_steps, generator=generator, keep="last")
+        rows[f"after {num_steps} steps"] = model.decode(state.z)
+    return rows
+
+
+@torch.no_grad()
+def save_sheet(
+    path: Path,
+    algorithm: LPC | VAE,
+    model: GenerativeModel,
+    encoder: GaussianEncoder | None,
+    images: Images,
+    *,
+    generator: torch.Generator,
+    title: str,
+) -> None:
+    """Draw samples from the prior above reconstructions of the first images, and write the file in one step.
+
+    Shown are mean images of p(x | z), without the noise of the pixels.
+    """
+    x = images[:NUM_RECONSTRUCTIONS].as_float()
+    samples = model.decode(model.sample_prior(NUM_SAMPLES, generator=generator))
+    rows = reconstructions(algorithm, model, encoder, x, generator)
+    heights = [NUM_SAMPLES // NUM_RECONSTRUCTIONS, len(rows)]
+    figure = Figure(figsize=(9, 0.8 * sum(heights) + 0.9), dpi=110, facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2, 1, height_ratios=heights)
+    plot_images(samples, ncols=NUM_RECONSTRUCTIONS, ax=axes[0], title="samples from the prior")
+    plot_images(
+        torch.cat(list(rows.values())),
+        ncols=NUM_RECONSTRUCTIONS,
+        ax=axes[1],
+        title=f"{images.split} images and their reconstructions",
+        row_labels=list(rows),
+    )
+    figure.suptitle(title, fontsize=9)
+    with atomic_path(path) as part:
+        figure.savefig(part, metadata={"Software": None})
+
+
+def describe_run(algorithm: LPC | VAE, data: str, iteration: int) -> str:
+    """One line for the sheet's head."""
+    values = dataclasses.asdict(algorithm).items()
+    text = ", ".join(f"{name}={value}" for name, value in values if name in ("num_steps", "step_size", "warm_start"))
+    return f"{type(algorithm).__name__}({text}) on {data}, {iteration} iterations"
