@@ -41,7 +41,7 @@ def stack_slider(
         frames: 2 to 12 matplotlib figures (rendered and closed here) or ready PNG bytes, one for each position.
         labels: what the slider shows beside its handle at each position, for example the step sizes.
         description: the slider's name, shown at its left and read out by screen readers.
-        alts: for each picture, what it shows in words: the finding, not the file.
+        alts: for each picture, what it shows, in eight words or more: the finding, not the file.
         start: the position shown first.
         dpi: resolution of figures; the payload grows with its square.
 
@@ -104,9 +104,9 @@ def _check_frames(frames: Sequence, labels: Sequence, alts: Sequence[str]) -> No
     if not 2 <= len(frames) <= MAX_FRAMES:
         raise ValueError(f"got {len(frames)} frames, expected 2 to {MAX_FRAMES}: each one is shipped inside the page")
     for position, alt in enumerate(alts):
-        if len(alt.split()) < 4:
+        if len(alt.split()) < 8:
             raise ValueError(
-                f"got alts[{position}] = {alt!r}; say in a sentence what a reader would see in that picture"
+                f"got alts[{position}] = {alt!r}; say in 8 words or more what that picture shows"
             )
 
 

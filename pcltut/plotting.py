@@ -33,13 +33,11 @@ COLORS = MappingProxyType(
 """Okabe and Ito's palette by name, in the order in which to use it."""
 
 HISTORY_LABELS = {
-    "iteration": "iteration",
-    "epoch": "epoch",
-    "decoder_evaluations": "decoder evaluations",
     "loss": "loss (nats an image)",
     "log_joint": "log-joint (nats an image)",
     "scale": "likelihood's scale sigma",
-    "stability_margin": "stability margin",
+    "acceptance": "acceptance probability",
+    "restarts": "chains started again",
 }
 
 
@@ -116,7 +114,7 @@ def plot_history(
     """One column of a training history over another; entries that were not measured (NaN) are left out.
 
     Args:
-        quantity: `loss`, `log_joint`, `scale` or `stability_margin`.
+        quantity: `loss`, `log_joint`, `scale`, `stability_margin` or another column of the history.
         against: `iteration`, `epoch` or `decoder_evaluations`, the fair axis between algorithms.
     """
     columns = history.columns()
@@ -126,8 +124,12 @@ def plot_history(
     ax = ax or new_figure()[1]
     measured = ~columns[quantity].isnan()
     ax.plot(columns[against][measured].numpy(), columns[quantity][measured].numpy(), label=label, color=color)
-    ax.set(xlabel=HISTORY_LABELS[against], ylabel=HISTORY_LABELS[quantity])
+    ax.set(xlabel=_history_label(against), ylabel=_history_label(quantity))
     return _finish(ax, title, label)
+
+
+def _history_label(column: str) -> str:
+    return HISTORY_LABELS.get(column, column.replace("_", " "))
 
 
 def plot_density_2d(

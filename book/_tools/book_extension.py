@@ -6,6 +6,7 @@
 """
 
 import re
+from html import escape
 from pathlib import Path
 
 from sphinx.util import logging
@@ -56,10 +57,18 @@ def skip_field_aliases(app, what, name, obj, skip, options):
     return True if (obj.__doc__ or "").startswith("Alias for field number") else None
 
 
+def describe_generated_pages(app, pagename, templatename, context, doctree):
+    """Authors describe their pages; the index and the search page get a description here."""
+    if 'name="description"' not in context.get("metatags", ""):
+        text = f"{context.get('title', 'Search')}: {app.config.html_title}"
+        context["metatags"] = context.get("metatags", "") + f'\n<meta name="description" content="{escape(text)}" />'
+
+
 def setup(app):
     app.connect("config-inited", choose_scripts, priority=100)
     app.connect("config-inited", show_buttons_if_published, priority=100)
     app.connect("env-get-updated", number_by_chapter, priority=900)  # after Sphinx has numbered them
+    app.connect("html-page-context", describe_generated_pages)
     app.connect("autodoc-skip-member", skip_field_aliases)
     # The theme's icon script replaces <i> elements as they appear and so breaks the buttons of widgets.
     app.add_js_file(None, body="window.FontAwesomeConfig = {observeMutations: false};", priority=1)
