@@ -59,7 +59,7 @@ class Images:
 
     @property
     def event_shape(self) -> tuple[int, int, int]:
-        """Shape of one image: channels, height, width."""
+        """Channels, height and width of one image."""
         return tuple(self.pixels.shape[1:])
 
     @property
