@@ -52,7 +52,7 @@ def _split(samples: Tensor) -> Tensor:
     """Halves of each chain as chains of their own, `[draws // 2, 2 * chains, *rest]`, in double precision."""
     if samples.ndim < 2 or samples.shape[0] < MIN_DRAWS:
         raise ValueError(
-            f"got samples of shape {tuple(samples.shape)}, expected [draws, chains, ..] with {MIN_DRAWS} or more draws; "
+            f"got samples of {tuple(samples.shape)}, expected [draws, chains, ...] with {MIN_DRAWS} or more draws; "
             "run longer chains with keep='all'"
         )
     half = samples.shape[0] // 2
