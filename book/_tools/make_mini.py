@@ -84,18 +84,12 @@ def main() -> None:
     arrays = build(arguments.folder)
     if arguments.check:
         with np.load(PATH, allow_pickle=False) as embedded:
-            same = sorted(embedded) == sorted(arrays) and all(
-                np.array_equal(embedded[k], arrays[k]) for k in arrays
-            )
-        print(
-            f"{PATH.name}: {'equal to' if same else 'DIFFERS FROM'} a fresh selection from {arguments.folder}"
-        )
+            same = sorted(embedded) == sorted(arrays) and all(np.array_equal(embedded[k], arrays[k]) for k in arrays)
+        print(f"{PATH.name}: {'equal to' if same else 'DIFFERS FROM'} a fresh selection from {arguments.folder}")
         sys.exit(0 if same else 1)
     with atomic_path(PATH) as target:
         np.savez_compressed(target, **arrays)
-    print(
-        f"{PATH.name}: {PATH.stat().st_size} bytes, SHA-256 {hashlib.sha256(PATH.read_bytes()).hexdigest()}"
-    )
+    print(f"{PATH.name}: {PATH.stat().st_size} bytes, SHA-256 {hashlib.sha256(PATH.read_bytes()).hexdigest()}")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,9 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         yield partial
         with open(partial, "rb+") as written:
             os.fsync(written.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(partial, 0o666 & ~umask)  # safetensors makes files that only their owner can read
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
