@@ -118,7 +118,9 @@ print(os.environ["OMP_NUM_THREADS"], os.environ["PCLTUT_PROGRESS"])
 
 def test_executing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     path = tmp_path / "99_scratch.ipynb"
-    text = nbformat.writes(notebook_of(FIGURE, "print(1, flush=True)\nprint(2)", WIDGETS))
+    notebook = notebook_of(FIGURE, "print(1, flush=True)\nprint(2)", WIDGETS)
+    notebook.metadata.update({"myst": {"html_meta": {"description": "About."}}, "vscode": {"x": 1}})
+    text = nbformat.writes(notebook)
     written = []
     for _ in range(2):
         path.write_text(text)
@@ -134,6 +136,7 @@ def test_executing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     assert path.read_bytes() == written[0] and (tmp_path / "results" / "costs.json").read_bytes() == costs
 
     notebook = nbformat.read(path, as_version=4)
+    assert set(notebook.metadata) == {"kernelspec", "language_info", "myst", "pcltut", "widgets"}
     assert [cell.execution_count for cell in notebook.cells[1:]] == [1, 2, 3]
     assert "<svg" in notebook.cells[1].outputs[0].data["image/svg+xml"]
     assert notebook.cells[1].outputs[1].text == "1 0\n"

@@ -285,7 +285,8 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             process(path, options.force, options.gpu)
         except (NotebookError, CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-            print(f"{path.stem}: FAILED, the file is unchanged\n{error}", file=sys.stderr, flush=True)
+            text = re.sub(r"\x1b\[[\d;]*m", "", str(error))  # without the colors of a terminal
+            print(f"{path.stem}: FAILED, the file is unchanged\n{text}", file=sys.stderr, flush=True)
             failures += 1
     return int(failures > 0)
 
