@@ -1,0 +1,110 @@
+"""Where training ends on probabilistic PCA, in closed form: a wrong noise, prior, temperature or average moves it."""
+
+import math
+
+import pytest
+import torch
+from oracles import close, normal, seeded
+from scipy.optimize import brentq
+from sklearn.decomposition import PCA
+
+from pcltut.models import LinearGaussian
+from pcltut.training import LPC, fit
+
+pytestmark = pytest.mark.usefixtures("no_shape_checks")  # they cost more than these small matrix products
+NUM_IMAGES = 4000
+SCALE = 1.0  # sigma of the model, not trained
+
+
+def data_with_eigenvalues(eigenvalues: list[float]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Data whose mean is exactly zero and whose covariance has exactly these eigenvalues; and the eigenvectors."""
+    dim = len(eigenvalues)
+    noise = normal(NUM_IMAGES, dim, seed=1)
+    noise = noise - noise.mean(0)
+    white = torch.linalg.solve_triangular(torch.linalg.cholesky(noise.T @ noise / NUM_IMAGES), noise.T, upper=False).T
+    rotation = torch.linalg.qr(normal(dim, dim, seed=2))[0]
+    return white * torch.tensor(eigenvalues, dtype=torch.float64).sqrt() @ rotation.T, rotation
+
+
+def trained_squares(algorithm: LPC, eigenvalues: list[float], *, num_epochs: int, rate: float) -> torch.Tensor:
+    """w_i^2 that full-batch training reaches along each eigenvector of the data; W is diagonal there."""
+    x, rotation = data_with_eigenvalues(eigenvalues)
+    model = LinearGaussian(0.4 * torch.linalg.qr(normal(*rotation.shape, seed=3))[0], scale=SCALE)
+
+    def decaying(iteration: int) -> float:
+        return rate * (0.5 + 0.5 * math.cos(math.pi * iteration / num_epochs)) + 1e-5
+
+    fit(
+        algorithm,
+        model,
+        x,
+        generator=seeded(4),
+        num_epochs=num_epochs,
+        batch_size=NUM_IMAGES,
+        learning_rate=decaying,
+    )
+    gram = rotation.T @ model.weight.detach() @ model.weight.detach().T @ rotation
+    squares = gram.diagonal()
+    assert (gram - torch.diag(squares)).abs().max() < 0.02 * squares.max()
+    assert model.bias.abs().max() < 0.03
+    return squares
+
+
+def finite_chain_fixed_point(eigenvalue: float, step_size: float, temperature: float, states: range) -> float:
+    """w^2 where E[x z] = w E[z^2], both averaged over the states of a chain that starts at the prior."""
+
+    def force(w: float) -> float:
+        precision, gain = 1 + w * w / SCALE**2, w / (SCALE**2 + w * w)
+        contraction, total = 1 - step_size * precision, 0.0
+        for step in states:
+            decay = contraction**step
+            spread = decay**2 + 2 * step_size * temperature * (1 - decay**2) / (1 - contraction**2)
+            mean_square = (1 - decay) ** 2 * gain**2 * eigenvalue + spread
+            total += (1 - decay) * gain * eigenvalue - w * mean_square
+        return total
+
+    grid = [0.05 + 0.005 * index for index in range(400)]
+    low, high = next((a, b) for a, b in zip(grid[:-1], grid[1:], strict=True) if force(a) > 0 >= force(b))
+    return brentq(force, low, high) ** 2
+
+
+def test_data_have_the_eigenvalues_that_sklearn_finds():
+    x, _ = data_with_eigenvalues([6.0, 2.5, 1.15])
+    pca = PCA().fit(x.numpy())
+    close(torch.from_numpy(pca.explained_variance_) * (NUM_IMAGES - 1) / NUM_IMAGES, [6.0, 2.5, 1.15])
+
+
+def test_langevin_training_ends_at_its_closed_form():
+    """w^2 + sigma^2 = l / (1 + gamma l / (2 sigma^2)), and 0 below l = sigma^2 / (1 - gamma / 2) = 1.333."""
+    step_size, eigenvalues = 0.5, [6.0, 2.5, 1.15]
+    algorithm = LPC(num_steps=12, step_size=step_size, warm_start="prior", accumulate="last")
+    squares = trained_squares(algorithm, eigenvalues, num_epochs=400, rate=0.03)
+    for eigenvalue, square in zip(eigenvalues[:2], squares[:2].tolist(), strict=True):
+        exact = eigenvalue / (1 + step_size * eigenvalue / 2) - 1
+        assert square == pytest.approx(exact, rel=0.01)
+        assert abs(square - (eigenvalue - 1)) > 0.5  # the maximum-likelihood solution is another one
+    assert eigenvalues[2] < 1 / (1 - step_size / 2)
+    assert squares[2] < 0.01  # maximum likelihood has 0.15
+
+
+def test_training_without_noise_drives_itself_to_the_stability_edge():
+    """At temperature 0: w^2 + sigma^2 = 2 sigma^2 / gamma whatever the data, that is gamma lambda = 2."""
+    step_size, eigenvalues = 1.25, [6.0, 4.0, 2.5]
+    algorithm = LPC.predictive_coding(num_steps=60, step_size=step_size)
+    squares = trained_squares(algorithm, eigenvalues, num_epochs=150, rate=0.007)
+    for eigenvalue, square in zip(eigenvalues, squares.tolist(), strict=True):
+        assert square == pytest.approx(2 / step_size - 1, rel=0.01)
+        finite = finite_chain_fixed_point(eigenvalue, step_size, 0.0, range(59, 60))
+        assert square == pytest.approx(finite, rel=0.005)
+        assert step_size * (1 + square) == pytest.approx(2, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("accumulate", "states"), [("all", range(4)), ("burn-in", range(2, 4)), ("last", range(3, 4))]
+)
+def test_short_chains_end_where_their_own_states_say(accumulate, states):
+    """The fixed point of z_0 .. z_3, of their last half and of the last alone differ: 1.115, 1.405 and 1.397."""
+    algorithm = LPC(num_steps=4, step_size=0.5, warm_start="prior", accumulate=accumulate)
+    squares = trained_squares(algorithm, [6.0, 4.0], num_epochs=300, rate=0.03)
+    for eigenvalue, square in zip((6.0, 4.0), squares.tolist(), strict=True):
+        assert square == pytest.approx(finite_chain_fixed_point(eigenvalue, 0.5, 1.0, states), rel=0.01)
