@@ -4,6 +4,7 @@ Nothing heavy is imported here, so that `--help` answers at once.
 """
 
 import enum
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -56,7 +57,10 @@ class WarmStart(enum.StrEnum):
     """Where the chains start."""
 
     reverse = "reverse"
+    forward = "forward"
+    jeffreys = "jeffreys"
     prior = "prior"
+    persistent = "persistent"
 
 
 class Device(enum.StrEnum):
@@ -73,10 +77,17 @@ Root = Annotated[
 ]
 
 
-def _version(value: bool) -> None:
+def _positive(value: float | None) -> float | None:
+    if value is not None and not 0 < value < math.inf:
+        raise typer.BadParameter(f"got {value}, expected a positive number")
+    return value
+
+
+def _version(value: bool) -> bool:
     if value:
         typer.echo(f"pcltut {pcltut.__version__}")
         raise typer.Exit()
+    return value
 
 
 @app.callback()
@@ -157,7 +168,7 @@ def data_get(
       python -m pcltut data get mnist
       python -m pcltut data get cifar10 --root /data/images
     """
-    with one_line_errors("nothing was replaced; the same command starts the download again"):
+    with one_line_errors(lambda: "nothing was replaced, the same command starts the download again"):
         from pcltut.cli.data import get_set
 
         get_set(name, root)
@@ -204,7 +215,9 @@ def train(
     step_size: Annotated[
         float | None,
         typer.Option(
-            help="lpc: Langevin step size gamma.  [default: 0.05, without preconditioner 0.0005]", show_default=False
+            callback=_positive,
+            help="lpc: Langevin step size gamma.  [default: 0.03, without preconditioner 0.0005]",
+            show_default=False,
         ),
     ] = None,
     preconditioner: Annotated[
@@ -214,11 +227,13 @@ def train(
     warm_start: Annotated[
         WarmStart | None,
         typer.Option(
-            help="lpc: chains start at an encoder's draw, or the prior's.  [default: reverse]", show_default=False
+            help="lpc: chains start at a draw from an encoder, named by the loss that fits it, at the prior's, "
+            "or where they ended.  [default: reverse]",
+            show_default=False,
         ),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images a training step.")] = 250,
-    learning_rate: Annotated[float, typer.Option(help="Adam's, for decoder and encoder.")] = 1e-3,
+    learning_rate: Annotated[float, typer.Option(callback=_positive, help="Adam's, for decoder and encoder.")] = 1e-3,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, batches and noise.")] = 0,
     device: Annotated[Device, typer.Option(help="Where to compute; auto takes a GPU if there is one.")] = Device.auto,
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Training steps between checkpoints.")] = 100,
@@ -247,7 +262,13 @@ def train(
         option = f"--{given[0].replace('_', '-')}"
         raise typer.BadParameter("only --algorithm lpc has chains; leave it out for vae", param_hint=f"'{option}'")
     out = out if out is not None else Path("runs") / f"{algorithm}-{data}"
-    with one_line_errors(f"the same command goes on from the last checkpoint in {out}"):
+
+    def after_interrupt() -> str:
+        saved = (out / "checkpoint.safetensors").exists()
+        where = f"from the checkpoint in {out}" if saved else "from the beginning, since nothing was saved yet"
+        return f"the same command goes on {where}"
+
+    with one_line_errors(after_interrupt):
         from pcltut.cli.train import Settings, train_and_show
 
         settings = Settings.from_options(

@@ -57,7 +57,7 @@ def check_name(name: str) -> None:
         raise typer.BadParameter(f"{name!r} is no data set; the names are {', '.join(names)}")
 
 
-def size_text(size: float) -> str:
+def size_text(size: int | float) -> str:
     """Bytes in a reader's unit."""
     if size <= 0:
         return "none"

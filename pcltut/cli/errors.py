@@ -2,24 +2,24 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import typer
 
 
 @contextlib.contextmanager
-def one_line_errors(after_interrupt: str = "") -> Iterator[None]:
+def one_line_errors(after_interrupt: Callable[[], str] = str) -> Iterator[None]:
     """Turn an error into one line on stderr and exit code 1, Ctrl-C into exit code 130.
 
     With the environment variable PCLTUT_TRACEBACK=1 the traceback is shown instead.
 
     Args:
-        after_interrupt: what a reader can do after Ctrl-C, at the end of that line.
+        after_interrupt: gives what a reader can do after Ctrl-C, the end of that line.
     """
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(f"interrupted{'; ' if after_interrupt else ''}{after_interrupt}", err=True)
+        typer.echo("; ".join(filter(None, ["interrupted", after_interrupt()])), err=True)
         raise typer.Exit(130) from None
     except (typer.Exit, typer.Abort, typer.BadParameter):
         raise

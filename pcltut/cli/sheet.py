@@ -1,6 +1,5 @@
 """The sample sheet of a run: what the model draws, and what it makes of images it has not seen."""
 
-import dataclasses
 from pathlib import Path
 
 import torch
@@ -64,7 +63,7 @@ def save_sheet(
     samples = model.decode(model.sample_prior(NUM_SAMPLES, generator=generator))
     rows = reconstructions(algorithm, model, encoder, x, generator)
     heights = [NUM_SAMPLES // NUM_RECONSTRUCTIONS, len(rows)]
-    figure = Figure(figsize=(9, 0.8 * sum(heights) + 0.9), dpi=110, facecolor="white", layout="constrained")
+    figure = Figure(figsize=(9, 0.66 * sum(heights) + 1.3), dpi=110, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 1, height_ratios=heights)
     plot_images(samples, ncols=NUM_RECONSTRUCTIONS, ax=axes[0], title="samples from the prior")
@@ -81,7 +80,7 @@ def save_sheet(
 
 
 def describe_run(algorithm: LPC | VAE, data: str, iteration: int) -> str:
-    """One line for the sheet's head."""
-    values = dataclasses.asdict(algorithm).items()
-    text = ", ".join(f"{name}={value}" for name, value in values if name in ("num_steps", "step_size", "warm_start"))
-    return f"{type(algorithm).__name__}({text}) on {data}, {iteration} iterations"
+    """Algorithm, data and length of a run in one line."""
+    names = ("num_steps", "step_size", "warm_start") if isinstance(algorithm, LPC) else ("num_samples",)
+    values = ", ".join(f"{name}={getattr(algorithm, name)!r}" for name in names)
+    return f"{type(algorithm).__name__}({values}) on {data}, {iteration} iterations"

@@ -53,7 +53,7 @@ class Settings:
                 options["preconditioner"] = "batch"
             defaults = {
                 "num_steps": 10,
-                "step_size": 5e-4 if options["preconditioner"] == "none" else 5e-2,
+                "step_size": 5e-4 if options["preconditioner"] == "none" else 3e-2,
                 "warm_start": "reverse",
             }
             options |= {name: value for name, value in defaults.items() if options[name] is None}
@@ -62,8 +62,6 @@ class Settings:
             raise ValueError("got --device cuda, but torch finds no CUDA device; use --device cpu or auto")
         if options["device"] == "auto":
             options["device"] = "cuda" if cuda else "cpu"
-        if not 0 < options["learning_rate"] < math.inf:
-            raise ValueError(f"got --learning-rate {options['learning_rate']}, expected a positive number; try 1e-3")
         return cls(**options)
 
     def make_algorithm(self) -> LPC | VAE:
@@ -92,6 +90,8 @@ class Settings:
 def train_and_show(settings: Settings, epochs: int, out: Path, checkpoint_every: int, root: Path | None) -> None:
     """Run or go on, then write history and sample sheet."""
     check_name(settings.data)
+    if not any(info.present for info in data.available(root) if info.name == settings.data):
+        typer.echo(f"{settings.data}: not here yet, downloading", err=True)
     algorithm = settings.make_algorithm()
     compare_with_config(settings, out)
     images = data.load(settings.data, "train", root).to(settings.device)
@@ -107,7 +107,7 @@ def train_and_show(settings: Settings, epochs: int, out: Path, checkpoint_every:
     if done:
         typer.echo(f"{out}: going on from iteration {done} of {max(total, done)}")
     else:
-        typer.echo(f"{out}: {algorithm} on {settings.data}, {total} iterations on {settings.device}")
+        typer.echo(f"{out}: {describe_run(algorithm, settings.data, total)}, on {settings.device}")
     write_text(out / CONFIG, config_text(settings, epochs))
     history = fit(
         algorithm,
