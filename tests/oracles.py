@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from scipy.special import digamma, polygamma
 from torch import Tensor
 
 SIGMAS = 4.5  # how many standard errors a Monte-Carlo estimate may be off
@@ -64,3 +65,22 @@ def condition(mean: np.ndarray, covariance: np.ndarray, x: np.ndarray, num_obser
 def linear_weight(seed: int = 3, observed: int = 5, latent: int = 3) -> Tensor:
     """A weight whose posterior is correlated and unequal in its directions."""
     return normal(observed, latent, seed=seed) @ torch.diag(torch.linspace(0.6, 1.4, latent, dtype=torch.float64))
+
+
+LEFT, RIGHT = 1.0, 6.0  # log-density LEFT z - (LEFT + RIGHT) softplus(z): exponential tails of unequal slopes
+
+
+def skewed(z: Tensor) -> tuple[Tensor, Tensor]:
+    """The logistic law of type IV, in each coordinate on its own: curvature at most (LEFT + RIGHT) / 4."""
+    log_density = LEFT * z - (LEFT + RIGHT) * torch.nn.functional.softplus(z)
+    return log_density.sum(-1), LEFT - (LEFT + RIGHT) * torch.sigmoid(z)
+
+
+def skewed_moments(temperature: float = 1.0) -> tuple[float, float, float]:
+    """Mean, variance and third central moment of `skewed` at a temperature: differences of polygamma functions."""
+    left, right = LEFT / temperature, RIGHT / temperature
+    return (
+        digamma(left) - digamma(right),
+        polygamma(1, left) + polygamma(1, right),
+        polygamma(2, left) - polygamma(2, right),
+    )

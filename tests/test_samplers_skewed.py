@@ -1,31 +1,17 @@
 """ULA on a skewed target at large steps, against the exact stationary law of its transition operator on a grid."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
-from oracles import assert_mean, effective_sample_size, seeded
-from scipy.special import digamma, expit, polygamma
+from oracles import LEFT, RIGHT, assert_mean, effective_sample_size, seeded, skewed, skewed_moments
+from scipy.special import expit
 from scipy.stats import norm
 
 from pcltut.samplers import constant_preconditioner, run, ula
 
-LEFT, RIGHT = 1.0, 6.0  # log-density LEFT z - (LEFT + RIGHT) softplus(z): exponential tails of unequal slopes
 GRID = np.linspace(-30, 14, 2201)
-
-
-def skewed(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The logistic law of type IV, in each coordinate on its own: curvature at most (LEFT + RIGHT) / 4."""
-    log_density = LEFT * z - (LEFT + RIGHT) * torch.nn.functional.softplus(z)
-    return log_density.sum(-1), LEFT - (LEFT + RIGHT) * torch.sigmoid(z)
-
-
-def target_moments() -> tuple[float, float, float]:
-    """Mean, variance and third central moment of the target: differences of polygamma functions."""
-    return (
-        digamma(LEFT) - digamma(RIGHT),
-        polygamma(1, LEFT) + polygamma(1, RIGHT),
-        polygamma(2, LEFT) - polygamma(2, RIGHT),
-    )
 
 
 def stationary_moments(step_size: float, temperature: float) -> tuple[float, float, float]:
@@ -59,9 +45,9 @@ def assert_moments(states: torch.Tensor, moments: tuple[float, float, float]) ->
 
 def test_grid_reproduces_the_target_as_the_step_shrinks():
     errors = [
-        np.abs(np.subtract(stationary_moments(step_size, 1.0), target_moments())) for step_size in (0.1, 0.05, 0.025)
+        np.abs(np.subtract(stationary_moments(step_size, 1.0), skewed_moments())) for step_size in (0.1, 0.05, 0.025)
     ]
-    for coarse, fine in zip(errors[:-1], errors[1:], strict=True):
+    for coarse, fine in itertools.pairwise(errors):
         np.testing.assert_allclose(coarse[:2] / fine[:2], 2.0, rtol=0.05)  # the bias is of first order in the step
 
 
@@ -85,7 +71,7 @@ def test_bias_of_large_steps_is_seen():
     """The oracle can tell the target from the law that ULA really samples."""
     mean, variance, _ = stationary_moments(0.8, 1.0)
     states = sample(ula(skewed, 0.8), seed=4)
-    assert abs(mean - target_moments()[0]) > 0.05
-    assert variance / target_moments()[1] > 1.03
+    assert abs(mean - skewed_moments()[0]) > 0.05
+    assert variance / skewed_moments()[1] > 1.03
     with pytest.raises(AssertionError, match="standard errors off"):
-        assert_moments(states, target_moments())
+        assert_moments(states, skewed_moments())
