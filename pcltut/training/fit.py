@@ -162,7 +162,7 @@ def fit(
 
 def _check_arguments(
     algorithm: Algorithm,
-    model: nn.Module,
+    model: GenerativeModel,
     encoder: nn.Module | None,
     data: Images | Tensor,
     generator: torch.Generator,
@@ -189,6 +189,15 @@ def _check_arguments(
     if len({device.type for device in devices.values()}) > 1:
         found = ", ".join(f"{name} on {device}" for name, device in devices.items())
         raise ValueError(f"got {found}, expected one device; move them with .to(device) or Generator(device)")
+    with torch.no_grad():
+        prior_draw = model.sample_prior(1, generator=torch.Generator(generator.device).manual_seed(0))
+        modeled = tuple(model.decode(prior_draw).shape[1:])
+    event_shape = tuple(data.shape[1:]) if isinstance(data, Tensor) else tuple(data.event_shape)
+    if event_shape != modeled:
+        raise ValueError(
+            f"got data of event shape {event_shape}, expected {modeled}, the decoder's output; "
+            "reshape the data or build the networks for this shape"
+        )
 
 
 def _check_finite(
