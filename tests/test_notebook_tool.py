@@ -130,7 +130,7 @@ def test_executing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     assert written[0] == written[1]
 
     costs = (tmp_path / "results" / "costs.json").read_bytes()
-    assert json.loads(costs)["99_scratch"].keys() == {"cpu_seconds", "peak_memory_mb"}
+    assert json.loads(costs)["99_scratch"].keys() == {"cpu_seconds", "peak_memory_mb", "probe_steps_per_second"}
     assert "99_scratch: fresh" in run_tool(tmp_path, "99").stdout
     assert run_tool(tmp_path, "--check").returncode == 0
     assert path.read_bytes() == written[0] and (tmp_path / "results" / "costs.json").read_bytes() == costs

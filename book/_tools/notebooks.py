@@ -9,10 +9,12 @@ is only normalized, which changes nothing when nothing changed.
 """
 
 import argparse
+import functools
 import hashlib
 import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -226,6 +228,15 @@ def record_cost(name: str, cost: dict, book: Path) -> None:
     write(book / "results" / "costs.md", "| Chapter " + header.replace("\n|", "\n|---|", 1) + "".join(rows))
 
 
+@functools.cache
+def probe() -> float:
+    """This machine's speed, the unit in which `python -m pcltut doctor` scales costs measured here."""
+    code = "from pcltut.cli.probe import steps_per_second; print(steps_per_second(2, num_threads=1))"
+    environment = kernel_environment(gpu=False, ipython="")
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    return round(float(done.stdout), 1)
+
+
 def cost_row(cost: dict) -> str:
     gpu = f"{cost['gpu_seconds']:.0f} s ({cost['gpu_name']})" if "gpu_seconds" in cost else "not measured"
     return f"{cost['cpu_seconds']:.0f} s | {gpu} | {cost['peak_memory_mb'] / 1024:.1f} GB | none"
@@ -261,7 +272,7 @@ def process(path: Path, force: bool, gpu: bool) -> None:
         hashes = {"source_hash": source_hash(notebook, name), "output_hash": output_hash(notebook)}
         notebook.metadata["pcltut"] = nbformat.from_dict(hashes)
         write(path, to_text(notebook))
-        record_cost(name, cost, path.parent)
+        record_cost(name, cost | {"probe_steps_per_second": probe()}, path.parent)
         print(f"{name}: {cost['cpu_seconds']} s CPU, peak {cost['peak_memory_mb']} MB", flush=True)
     else:
         normalize(notebook)
