@@ -152,7 +152,7 @@ def test_images_are_trained_as_floats_in_minus_one_to_one():
 
 def test_history_has_one_entry_for_each_iteration():
     recording = Recording(LPC(4, 0.02))
-    model, _, history = train(recording)
+    _, _, history = train(recording)
     assert len(history) == 12
     for name in ("iteration", "epoch", "loss", "log_joint", "scale", "decoder_evaluations", "stability_margin"):
         assert getattr(history, name).shape == (12,)

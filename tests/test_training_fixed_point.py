@@ -1,5 +1,6 @@
 """Where training ends on probabilistic PCA, in closed form: a wrong noise, prior, temperature or average moves it."""
 
+import itertools
 import math
 
 import pytest
@@ -64,7 +65,7 @@ def finite_chain_fixed_point(eigenvalue: float, step_size: float, temperature: f
         return total
 
     grid = [0.05 + 0.005 * index for index in range(400)]
-    low, high = next((a, b) for a, b in zip(grid[:-1], grid[1:], strict=True) if force(a) > 0 >= force(b))
+    low, high = next((a, b) for a, b in itertools.pairwise(grid) if force(a) > 0 >= force(b))
     return brentq(force, low, high) ** 2
 
 
@@ -74,22 +75,42 @@ def test_data_have_the_eigenvalues_that_sklearn_finds():
     close(torch.from_numpy(pca.explained_variance_) * (NUM_IMAGES - 1) / NUM_IMAGES, [6.0, 2.5, 1.15])
 
 
-def test_langevin_training_ends_at_its_closed_form():
+EIGENVALUES = {1: [4.0], 3: [6.0, 2.5, 1.15], 10: [8.0, 7.0, 6.2, 5.5, 4.8, 4.2, 3.6, 3.1, 2.6, 1.15]}
+
+
+@pytest.mark.parametrize("dim", EIGENVALUES)
+def test_langevin_training_ends_at_its_closed_form(dim):
     """w^2 + sigma^2 = l / (1 + gamma l / (2 sigma^2)), and 0 below l = sigma^2 / (1 - gamma / 2) = 1.333."""
-    step_size, eigenvalues = 0.5, [6.0, 2.5, 1.15]
+    step_size, eigenvalues = 0.5, EIGENVALUES[dim]
     algorithm = LPC(num_steps=12, step_size=step_size, warm_start="prior", accumulate="last")
     squares = trained_squares(algorithm, eigenvalues, num_epochs=400, rate=0.03)
-    for eigenvalue, square in zip(eigenvalues[:2], squares[:2].tolist(), strict=True):
+    assert eigenvalues[-1] < 1 / (1 - step_size / 2) or dim == 1
+    for eigenvalue, square in zip(eigenvalues, squares.tolist(), strict=True):
         exact = eigenvalue / (1 + step_size * eigenvalue / 2) - 1
-        assert square == pytest.approx(exact, rel=0.01)
-        assert abs(square - (eigenvalue - 1)) > 0.5  # the maximum-likelihood solution is another one
-    assert eigenvalues[2] < 1 / (1 - step_size / 2)
-    assert squares[2] < 0.01  # maximum likelihood has 0.15
+        if exact > 0:
+            assert square == pytest.approx(exact, rel=0.01)
+            assert abs(square - (eigenvalue - 1)) > 0.5  # the maximum-likelihood solution is another one
+        else:
+            assert square < 0.01  # maximum likelihood has 0.15
 
 
-def test_training_without_noise_drives_itself_to_the_stability_edge():
+@pytest.mark.parametrize(
+    "kernel", [{"kernel": "mala", "step_size": 0.25}, {"kernel": "hmc", "step_size": 0.5, "num_leapfrog": 2}]
+)
+@pytest.mark.parametrize("dim", EIGENVALUES)
+def test_training_with_exact_samples_is_maximum_likelihood(dim, kernel):
+    """w^2 + sigma^2 = l, and 0 below l = sigma^2: the law of MALA and HMC has no bias to learn from."""
+    eigenvalues = [*EIGENVALUES[dim][:-1], 0.8] if dim > 1 else EIGENVALUES[1]
+    algorithm = LPC(num_steps=3, warm_start="persistent", accumulate="last", **kernel)
+    squares = trained_squares(algorithm, eigenvalues, num_epochs=500, rate=0.03)
+    for eigenvalue, square in zip(eigenvalues, squares.tolist(), strict=True):
+        assert square == (pytest.approx(eigenvalue - 1, rel=0.01) if eigenvalue > 1 else pytest.approx(0, abs=0.01))
+
+
+@pytest.mark.parametrize("eigenvalues", [[4.0], [6.0, 4.0, 2.5], [8.0, 7.0, 6.2, 5.5, 4.8, 4.2, 3.6, 3.1, 2.8, 2.5]])
+def test_training_without_noise_drives_itself_to_the_stability_edge(eigenvalues):
     """At temperature 0: w^2 + sigma^2 = 2 sigma^2 / gamma whatever the data, that is gamma lambda = 2."""
-    step_size, eigenvalues = 1.25, [6.0, 4.0, 2.5]
+    step_size = 1.25
     algorithm = LPC.predictive_coding(num_steps=60, step_size=step_size)
     squares = trained_squares(algorithm, eigenvalues, num_epochs=150, rate=0.007)
     for eigenvalue, square in zip(eigenvalues, squares.tolist(), strict=True):
