@@ -127,11 +127,13 @@ def chapters(figure: float | None) -> None:
         _line("chapters", "times unknown: book/results/costs.json, which comes with a clone of the book, is not here")
         return
     costs = json.loads(path.read_text(encoding="utf-8"))
-    rows = [("chapter", "CPU time, measured", "expected here", "peak memory")]
+    rows = [("chapter", "CPU time, measured", "expected here", "GPU time, measured", "peak memory")]
     for name, cost in costs.items():
         reference = cost.get(REFERENCE)
         here = f"{cost['cpu_seconds'] * reference / figure:.0f} s" if reference and figure else "unknown"
-        rows.append((name, f"{cost['cpu_seconds']:.0f} s", here, size_text(cost["peak_memory_mb"] * 1e6)))
+        gpu = f"{cost['gpu_seconds']:.0f} s ({cost['gpu_name']})" if "gpu_seconds" in cost else "not measured"
+        memory = size_text(cost["peak_memory_mb"] * 2**20)
+        rows.append((name, f"{cost['cpu_seconds']:.0f} s", here, gpu, memory))
     typer.echo("\n" + table(rows, left={0}))
     if figure is None:
         typer.echo("Expected times need the speed probe.")
