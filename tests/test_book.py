@@ -101,6 +101,14 @@ def test_chapters_carry_their_files_number(html: Path):
             assert heading.startswith(f"{int(number[1])}. "), f"{name}: the heading is {heading!r}"
 
 
+def test_chapters_state_their_measured_cost(html: Path):
+    for name, page in written_pages(html):
+        if re.match(r"book/\d\d_", name):
+            text = page.select_one(".bd-article").get_text()
+            stated = re.search(r"Measured cost: \d+ s on one CPU thread.*peak memory [\d.]+ GB", text)
+            assert stated, f"{name}: add `{{chapter-cost}}` below the title and run make notebooks"
+
+
 def test_heading_levels_are_not_skipped(html: Path):
     for name, page in written_pages(html):
         levels = [int(tag.name[1]) for tag in page.select(".bd-article :is(h1, h2, h3, h4, h5, h6)")]

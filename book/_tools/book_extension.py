@@ -3,15 +3,20 @@
 1. Scripts vendored by ``vendor.py`` are used instead of addresses on other hosts, so that the book works offline.
 2. Equations, figures and exercises are numbered by chapter, ``(3.1)``; a chapter's number is its file's prefix.
 3. Launch and edit buttons appear when the repository's address is known, and only then.
+4. ``{chapter-cost}`` prints the measured cost of a chapter.
 """
 
+import json
 import re
 from html import escape
 from pathlib import Path
 
+from docutils import nodes
+from docutils.parsers.rst import Directive
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
+COSTS = "book/results/costs.json"
 VENDORED = Path("_build/vendor/third-party")
 CHAPTER = re.compile(r"(?:.*/)?(\d\d)_\w+$")
 
@@ -52,6 +57,26 @@ def number_by_chapter(app, env):
     return []
 
 
+class ChapterCost(Directive):
+    """``{chapter-cost}``: what the chapter costs, as measured by the command that executed it."""
+
+    def run(self):
+        env = self.state.document.settings.env
+        env.note_dependency(COSTS)
+        path = Path(env.srcdir) / COSTS
+        costs = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        text = cost_in_words(costs.get(env.docname.rsplit("/", 1)[-1], {}))
+        return [nodes.paragraph("", "", nodes.strong(text="Measured cost:"), nodes.Text(f" {text}."))]
+
+
+def cost_in_words(cost):
+    if "cpu_seconds" not in cost:
+        return "not measured"
+    gpu = f", {cost['gpu_seconds']:.0f} s on {cost['gpu_name']}" if "gpu_seconds" in cost else ""
+    memory = cost["peak_memory_mb"] / 1024
+    return f"{cost['cpu_seconds']:.0f} s on one CPU thread{gpu}; peak memory {memory:.1f} GB; nothing is downloaded"
+
+
 def skip_field_aliases(app, what, name, obj, skip, options):
     """A named tuple's fields stand in its signature; "Alias for field number 0" says nothing more."""
     return True if (obj.__doc__ or "").startswith("Alias for field number") else None
@@ -68,6 +93,7 @@ def setup(app):
     app.connect("config-inited", choose_scripts, priority=100)
     app.connect("config-inited", show_buttons_if_published, priority=100)
     app.connect("env-get-updated", number_by_chapter, priority=900)  # after Sphinx has numbered them
+    app.add_directive("chapter-cost", ChapterCost)
     app.connect("html-page-context", describe_generated_pages)
     app.connect("autodoc-skip-member", skip_field_aliases)
     # The theme's icon script replaces <i> elements as they appear and so breaks the buttons of widgets.
