@@ -11,7 +11,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 PCLTUT_PROGRESS=0
 PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help book test notebooks lab format bench gpu clean
+.PHONY: help book test notebooks lab format bench mutants gpu clean
 
 help:  ## list these targets
 	@echo "make TARGET [PYTHON=python3.12]"
@@ -36,6 +36,9 @@ lab: $(BOOK)  ## open the notebooks in JupyterLab
 format: $(TESTS)  ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+mutants: $(TESTS)  ## prove that the tests notice deliberate mistakes
+	$(BIN)/python tests/mutations.py
 
 bench: $(TESTS)  ## measure the speed promises
 	$(PYTEST) -q tests/bench
