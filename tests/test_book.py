@@ -205,6 +205,19 @@ def test_numbers_of_equations_figures_and_exercises_start_with_the_chapter(html:
                 assert text.strip("()").endswith(f".{position}"), f"{name}: {text!r} is number {position}"
 
 
+def test_equations_and_functions_link_to_each_other(html: Path):
+    """A function's docstring names the equation that it computes; that chapter names one of its functions."""
+    functions: dict[tuple[str, str], set[str]] = {}
+    for entry in soup(html / "book" / "api.html").select("dl.py > dt[id]"):
+        for link in entry.find_next_sibling("dd").find_all("a", href=re.compile(r"\.html#equation-eq-")):
+            page, anchor = link["href"].split("#")
+            functions.setdefault((page, anchor), set()).add(f"api.html#{entry['id']}")
+    assert functions, "no function of the reference names an equation"
+    for (page, anchor), names in functions.items():
+        links = {link["href"] for link in soup(html / "book" / page).select(".bd-article a[href^='api.html#']")}
+        assert links & names, f"{page} holds {anchor} and names none of the functions that compute it: {sorted(names)}"
+
+
 def test_each_chapter_has_a_slider(html: Path):
     for name, page in written_pages(html):
         if re.match(r"book/\d\d_", name):
