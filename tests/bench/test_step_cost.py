@@ -15,7 +15,7 @@ ROUNDS = 15
 ALLOWED = 1.10
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def two_threads(no_shape_checks):
     """Two threads, and the package as users run it."""
     threads = torch.get_num_threads()
@@ -62,6 +62,7 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_training_step_costs_little_more_than_its_passes(benchmark, capsys):
     """Interleaved in one run, so that both see the same machine; the median of the rounds' ratios decides."""
     parts = Parts()
@@ -86,6 +87,7 @@ def test_training_step_costs_little_more_than_its_passes(benchmark, capsys):
     assert ratio <= ALLOWED
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_cost_grows_in_proportion_to_the_chain(benchmark, capsys):
     parts = Parts()
     parts.step(20)
