@@ -45,6 +45,11 @@ return [...document.querySelectorAll(".bd-article .math")]
   .filter((e) => !e.querySelector("mjx-container") || e.querySelector("mjx-merror, mjx-mtext[style*='red']"))
   .map((e) => e.textContent.trim().slice(0, 80));
 """
+CUT_EQUATIONS = """
+return [...document.querySelectorAll(".bd-article div.math mjx-container")]
+  .filter((e) => e.scrollWidth > e.clientWidth + 1)
+  .map((e) => e.closest(".math").textContent.trim().slice(0, 60) + ` by ${e.scrollWidth - e.clientWidth} px`);
+"""
 READABLE = (
     ".widget-label, .widget-readout, .bd-article p, .bd-article li, .bd-article figcaption .caption-text, "
     ".bd-article h1, .bd-article h2, .bd-article td, .admonition-title, .cell_output pre, .bd-links a"
@@ -130,6 +135,14 @@ def test_pages_work_without_a_network(browser, pages: list[str], mode: str):
         check_console_and_network(browser, page)
     chapters = {page: number for page, number in moved.items() if re.match(r"book/\d\d_", page)}
     assert all(chapters.values()), f"chapters without a slider: {chapters}"
+
+
+def test_equations_fit_into_the_column_of_a_laptop(browser, pages: list[str]):
+    for page in pages:
+        if re.match(r"book/(?:\d\d_|notation|index)", page):
+            browser.open(page, width=1280)
+            cut = browser.script_value(CUT_EQUATIONS)
+            assert not cut, f"{page}: break these equations into lines with `aligned`, they are too wide: {cut}"
 
 
 def test_nothing_is_wider_than_a_phone(browser, pages: list[str]):
