@@ -69,8 +69,8 @@ class DiscretizedGaussian(_ScaledLikelihood):
     .. math:: p(x = x_k \mid z) = \Phi\Big(\frac{x_k + h - f(z)}{\sigma}\Big) - \Phi\Big(\frac{x_k - h -
        f(z)}{\sigma}\Big), \qquad h = 1/255,
 
-    with the two end bins open, so that the masses sum to one. Arguments as in `Gaussian`. Differences are taken of
-    log-CDFs in the tail that the bin lies in, which stays finite far beyond eight sigma.
+    with the two end bins open, so that the masses sum to one (:eq:`eq-discretized`). Arguments as in `Gaussian`.
+    Differences are taken of log-CDFs in the tail that the bin lies in, which stays finite far beyond eight sigma.
     """
 
     def log_prob(self, x: Tensor, loc: Tensor, event_ndim: int = 1) -> Tensor:

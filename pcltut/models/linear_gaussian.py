@@ -63,7 +63,7 @@ class LinearGaussian(GenerativeModel):
     def posterior(
         self, x: Float[Tensor, "batch observed"]
     ) -> tuple[Float[Tensor, "batch latent"], Float[Tensor, "latent latent"]]:
-        """Mean of each image's posterior and the covariance that all share."""
+        """Mean of each image's posterior and the covariance that all share (:eq:`eq-linear-posterior`)."""
         covariance = torch.linalg.inv(self.posterior_precision())
         return (x - self.bias) @ self.weight @ covariance / self.scale**2, covariance
 
