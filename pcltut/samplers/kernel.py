@@ -82,7 +82,8 @@ class Trace(NamedTuple):
 def score_of(log_density: Callable[[Tensor], Tensor]) -> Target:
     """A target from a log-density: `z -> (log_density, score)`, the score being the gradient of the sum.
 
-    Of a log-joint it gives the posterior's score (:eq:`eq-posterior-score`). Summing is right because each value depends on its own row of `z` alone; a mean would shrink each chain's score.
+    Of a log-joint it gives the posterior's score (:eq:`eq-posterior-score`). Summing is right because each value
+    depends on its own row of `z` alone; a mean would shrink each chain's score.
     """
 
     def total_and_values(z: Tensor) -> tuple[Tensor, Tensor]:
