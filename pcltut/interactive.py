@@ -105,9 +105,7 @@ def _check_frames(frames: Sequence, labels: Sequence, alts: Sequence[str]) -> No
         raise ValueError(f"got {len(frames)} frames, expected 2 to {MAX_FRAMES}: each one is shipped inside the page")
     for position, alt in enumerate(alts):
         if len(alt.split()) < 8:
-            raise ValueError(
-                f"got alts[{position}] = {alt!r}; say in 8 words or more what that picture shows"
-            )
+            raise ValueError(f"got alts[{position}] = {alt!r}; say in 8 words or more what that picture shows")
 
 
 def _stack(frames: Sequence[Figure | bytes], alts: Sequence[str], start: int, dpi: int) -> ipywidgets.Stack:
