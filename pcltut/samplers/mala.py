@@ -18,8 +18,9 @@ def mala(
 
     A proposal :math:`z' = z + \gamma M s(z) + \sqrt{2 \gamma \tau M} \varepsilon` is accepted with log-probability
 
-    .. math:: \min\Big(0, \frac{\log p(z') - \log p(z)}{\tau} + \sum_i
-       \frac{(z' - z - \gamma M s(z))_i^2 - (z - z' - \gamma M s(z'))_i^2}{4 \gamma \tau M_i}\Big)
+    .. math::
+       \min\Big(0, \; & \frac{\log p(z') - \log p(z)}{\tau} \\
+       & + \sum_i \frac{(z' - z - \gamma M s(z))_i^2 - (z - z' - \gamma M s(z'))_i^2}{4 \gamma \tau M_i}\Big)
 
     Source: Roberts and Tweedie (1996). Exact at any step size and temperature for a fixed M; chains that start far
     out at a large step reject for a long time.

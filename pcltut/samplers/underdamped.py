@@ -14,9 +14,10 @@ def underdamped(target: Target, step_size: float, *, friction: float, temperatur
 
     One step of size h kicks (B), drifts (A), refreshes the momentum (O), drifts and kicks:
 
-    .. math:: r \leftarrow r + \tfrac{h}{2} s(z), \; z \leftarrow z + \tfrac{h}{2} r, \;
-       r \leftarrow e^{-\xi h} r + \sqrt{\tau (1 - e^{-2 \xi h})}\, \varepsilon, \; z \leftarrow z + \tfrac{h}{2} r, \;
-       r \leftarrow r + \tfrac{h}{2} s(z)
+    .. math::
+       r & \leftarrow r + \tfrac{h}{2} s(z), \quad z \leftarrow z + \tfrac{h}{2} r \\
+       r & \leftarrow e^{-\xi h} r + \sqrt{\tau (1 - e^{-2 \xi h})}\, \varepsilon \\
+       z & \leftarrow z + \tfrac{h}{2} r, \quad r \leftarrow r + \tfrac{h}{2} s(z)
 
     with one evaluation of the target. Source: Leimkuhler and Matthews (2013). On a Gaussian target the positions' law
     is exact at every stable step (:math:`h^2 \lambda < 4`), where ULA's is too wide; elsewhere the bias is of order
