@@ -216,16 +216,15 @@ def refuse(notebook) -> None:
 
 
 def record_cost(name: str, cost: dict, book: Path) -> None:
-    """Merge `cost` into results/costs.json; rewrite the tables of all chapters and of this chapter."""
+    """Merge `cost` into results/costs.json, and rewrite the table of all chapters that the front page shows."""
     file = book / "results" / "costs.json"
     costs = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     costs[name] = costs.get(name, {}) | cost
     costs = {key: costs[key] for key in sorted(costs) if (book / f"{key}.ipynb").is_file()}
     write(file, json.dumps(costs, indent=1, sort_keys=True) + "\n")
-    header = "| CPU time, one thread | GPU time | Peak memory | Downloads |\n|---|---|---|---|\n"
-    write(book / "results" / f"cost_{name[:2]}.md", header + f"| {cost_row(costs[name])} |\n")
+    header = "| Chapter | CPU time, one thread | GPU time | Peak memory | Downloads |\n|---|---|---|---|---|\n"
     rows = [f"| [](../{key}.ipynb) | {cost_row(costs[key])} |\n" for key in costs]
-    write(book / "results" / "costs.md", "| Chapter " + header.replace("\n|", "\n|---|", 1) + "".join(rows))
+    write(book / "results" / "costs.md", header + "".join(rows))
 
 
 @functools.cache
