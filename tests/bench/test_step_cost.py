@@ -87,20 +87,6 @@ def test_training_step_costs_little_more_than_its_passes(benchmark, capsys):
     assert ratio <= ALLOWED
 
 
-@pytest.mark.usefixtures("two_threads")
-def test_cost_grows_in_proportion_to_the_chain(benchmark, capsys):
-    parts = Parts()
-    parts.step(20)
-    pairs = []
-    benchmark.pedantic(
-        lambda: pairs.append((seconds(lambda: parts.step(5)), seconds(lambda: parts.step(20)))), rounds=ROUNDS // 2
-    )
-    short, long = torch.tensor(pairs).median(0).values.tolist()
-    with capsys.disabled():
-        print(f"\nT = 5: {1e3 * short:.1f} ms, T = 20: {1e3 * long:.1f} ms, ratio {long / short:.2f}")
-    assert long / short < 4.4
-
-
 class Kept:
     """A tensor kept for a backward pass, which counts itself while it lives."""
 
