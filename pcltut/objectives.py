@@ -30,8 +30,8 @@ def reverse_kl_loss(
 ) -> Float[Tensor, " batch"]:
     r"""The encoder's loss :math:`KL(q(z \mid x) \| p(z \mid x)) - \log p(x)`, estimated as minus the ELBO.
 
-    Its minimum over a diagonal Gaussian seeks a mode: on a Gaussian posterior with precision Lambda the variances are
-    1 / Lambda_ii, which is too narrow wherever latents correlate.
+    See :eq:`eq-reverse-kl`. Its minimum over a diagonal Gaussian seeks a mode: on a Gaussian posterior with precision
+    Lambda the variances are 1 / Lambda_ii, which is too narrow wherever latents correlate.
     """
     return -elbo(model, x, q, noise)
 
@@ -39,9 +39,10 @@ def reverse_kl_loss(
 def forward_kl_loss(q: DiagonalGaussian, z: Float[Tensor, "*samples batch latent"]) -> Float[Tensor, " batch"]:
     r"""The encoder's loss on samples as data, :math:`-\log q(z \mid x)`, averaged over the samples.
 
-    With samples of the posterior it is :math:`KL(p(z \mid x) \| q(z \mid x))` up to a constant: it covers the
-    posterior, and its minimum has the posterior's own mean and marginal variances. With samples of a short chain that
-    q itself started it fits the chain's law, which is still near q. No gradient flows into the samples.
+    See :eq:`eq-forward-kl`. With samples of the posterior it is :math:`KL(p(z \mid x) \| q(z \mid x))` up to a
+    constant: it covers the posterior, and its minimum has the posterior's own mean and marginal variances. With
+    samples of a short chain that q itself started it fits the chain's law, which is still near q. No gradient flows
+    into the samples.
     """
     losses = -q.log_prob(z.detach())
     return losses.reshape(-1, losses.shape[-1]).mean(0)
@@ -56,7 +57,7 @@ def jeffreys_loss(
 ) -> Float[Tensor, " batch"]:
     r"""Reverse and forward KL together: `reverse_kl_loss` on q's own draws plus `forward_kl_loss` on samples `z`.
 
-    On exact samples of a Gaussian posterior the variances at its minimum are :math:`\sqrt{S_{ii} / \Lambda_{ii}}`, the
-    geometric mean of what the two losses find.
+    See :eq:`eq-jeffreys`. On exact samples of a Gaussian posterior the variances at its minimum are
+    :math:`\sqrt{S_{ii} / \Lambda_{ii}}`, the geometric mean of what the two losses find.
     """
     return reverse_kl_loss(model, x, q, noise) + forward_kl_loss(q, z)

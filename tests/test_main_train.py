@@ -78,12 +78,12 @@ def test_defaults_stand_in_the_config():
         "network": "mlp",
         "latent_dim": 3,
         "likelihood": "gaussian",
-        "num_steps": 10,
-        "step_size": 0.03,
+        "num_steps": 5,
+        "step_size": 0.15,
         "preconditioner": "batch",
         "warm_start": "reverse",
         "batch_size": BATCH,
-        "learning_rate": 1e-3,
+        "learning_rate": 3e-3,
         "seed": 0,
         "device": "cuda" if torch.cuda.is_available() else "cpu",
     }
@@ -173,7 +173,7 @@ def test_a_finished_run_says_so_and_more_epochs_extend_it():
     ("options", "message"),
     [
         (["--seed", 3], "holds a run with --seed 0, got 3; choose another --out"),
-        (["--learning-rate", 0.01], "holds a run with --learning-rate 0.001, got 0.01"),
+        (["--learning-rate", 0.01], "holds a run with --learning-rate 0.003, got 0.01"),
         (["--network", "conv"], "holds a run with --network mlp, got conv"),
     ],
 )

@@ -210,13 +210,13 @@ def train(
         Likelihood, typer.Option(help="Density of a pixel; its scale is learned.")
     ] = Likelihood.gaussian,
     num_steps: Annotated[
-        int | None, typer.Option(min=1, help="lpc: states of a chain.  [default: 10]", show_default=False)
+        int | None, typer.Option(min=1, help="lpc: states of a chain.  [default: 5]", show_default=False)
     ] = None,
     step_size: Annotated[
         float | None,
         typer.Option(
             callback=_positive,
-            help="lpc: Langevin step size gamma.  [default: 0.03, without preconditioner 0.0005]",
+            help="lpc: Langevin step size gamma.  [default: 0.15, without preconditioner 0.0004]",
             show_default=False,
         ),
     ] = None,
@@ -232,8 +232,8 @@ def train(
             show_default=False,
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images a training step.")] = 250,
-    learning_rate: Annotated[float, typer.Option(callback=_positive, help="Adam's, for decoder and encoder.")] = 1e-3,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images a training step.")] = 100,
+    learning_rate: Annotated[float, typer.Option(callback=_positive, help="Adam's, for decoder and encoder.")] = 3e-3,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, batches and noise.")] = 0,
     device: Annotated[Device, typer.Option(help="Where to compute; auto takes a GPU if there is one.")] = Device.auto,
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Training steps between checkpoints.")] = 100,

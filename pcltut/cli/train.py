@@ -52,8 +52,8 @@ class Settings:
             if options["preconditioner"] is None:
                 options["preconditioner"] = "batch"
             defaults = {
-                "num_steps": 10,
-                "step_size": 5e-4 if options["preconditioner"] == "none" else 3e-2,
+                "num_steps": 5,
+                "step_size": 4e-4 if options["preconditioner"] == "none" else 0.15,
                 "warm_start": "reverse",
             }
             options |= {name: value for name, value in defaults.items() if options[name] is None}
