@@ -91,7 +91,7 @@ def test_defaults_stand_in_the_config():
     settings = json.loads(Path("runs/vae-fashion-mnist-mini/config.json").read_text())["settings"]
     assert {settings[name] for name in ("num_steps", "step_size", "preconditioner", "warm_start")} == {None}
     step_size = json.loads(_config("--preconditioner", "none"))["settings"]["step_size"]
-    assert step_size == 0.0005
+    assert step_size == 0.0004
 
 
 def _config(*options: str) -> str:

@@ -98,7 +98,7 @@ class LPC:
 
     @classmethod
     def predictive_coding(cls, num_steps: int, step_size: float) -> "LPC":
-        """Predictive coding without noise: climb from the prior's draw, learn where the climb ends (:eq:`eq-pc-edge`)."""
+        """Predictive coding without noise: climb from a prior draw, learn where it ends (:eq:`eq-pc-edge`)."""
         return cls(num_steps, step_size, warm_start="prior", temperature=0.0, accumulate="last")
 
     @classmethod
