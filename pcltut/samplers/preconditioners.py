@@ -58,7 +58,8 @@ def rms_preconditioner(
 
     Biased: M depends on the position it moves. On a standard normal with steps of 0.01, E z^2 is 1.780, 1.328 and 1.051
     for decays of .9, .99 and .999 with `share="chain"`; sharing over 250 chains leaves 1.009 and 1.007 at .9 and .99
-    (plain ULA has 1.005). A frozen M has no such bias. See :eq:`eq-rms`.
+    (plain ULA has 1.005). A frozen M has no such bias; with `share="chain"` freeze it late or with a
+    larger eps, for a wild first score can freeze it near 0. See :eq:`eq-rms` and :eq:`eq-precond-bias`.
 
     Args:
         share: "chain", each chain and coordinate on its own, or "batch", the mean of g^2 over all chains and images.
