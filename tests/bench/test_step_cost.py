@@ -15,15 +15,6 @@ ROUNDS = 15
 ALLOWED = 1.10
 
 
-@pytest.fixture
-def two_threads(no_shape_checks):
-    """Two threads, and the package as users run it."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(threads)
-
-
 class Parts:
     """A model, an encoder and a batch; the algorithm's step; and the bare passes that make it up."""
 

@@ -18,15 +18,6 @@ ROUNDS, CALLS = 30, 10
 ALLOWED = 1.10
 
 
-@pytest.fixture
-def two_threads(no_shape_checks):
-    """Two threads, and the package as users run it."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(threads)
-
-
 def torch_step_and_bare_pass() -> tuple[Callable[[], object], Callable[[], object]]:
     generator = torch.Generator().manual_seed(0)
     model = GenerativeModel(mlp_decoder(LATENT_DIM, EVENT, hidden=HIDDEN, generator=generator), Gaussian(SCALE), 32)
