@@ -124,8 +124,10 @@ MUTATIONS = (
     Mutation(
         "09 forward and reverse losses exchanged",
         "training/lpc.py",
-        'ForwardKL(q) if self.warm_start in ("forward", "jeffreys") else None',
-        'ForwardKL(q) if self.warm_start in ("reverse", "jeffreys") else None',
+        "    def __post_init__(self) -> None:\n",
+        "    def __post_init__(self) -> None:\n"
+        "        other = {'forward': 'reverse', 'reverse': 'forward'}.get(self.warm_start, self.warm_start)\n"
+        "        object.__setattr__(self, 'warm_start', other)\n",
         "test_training_encoder.py",
     ),
     Mutation(
