@@ -1,5 +1,7 @@
 """Bounds on the evidence and the losses that fit an encoder: one value an image, in nats."""
 
+import math
+
 from jaxtyping import Float
 from torch import Tensor
 
@@ -20,6 +22,26 @@ def elbo(
         noise: standard normal, one row for each sample and image.
     """
     return model.log_joint(x, q.sample(noise)).mean(0) + q.entropy()
+
+
+def iwae_bound(
+    model: GenerativeModel,
+    x: Float[Tensor, "batch ..."],
+    q: DiagonalGaussian,
+    noise: Float[Tensor, "samples batch latent"],
+) -> Float[Tensor, " batch"]:
+    r"""Importance-weighted bound :math:`\log \frac1K \sum_k p(x, z_k) / q(z_k \mid x)` with K draws from q.
+
+    In expectation at most :math:`\log p(x)`, at least the ELBO, and rising in K; its gap is of the order of the
+    weights' variance over K, so for a q far from the posterior it stays wide for any K in reach. With K = 1 its
+    expectation is the ELBO. Source: Burda, Grosse and Salakhutdinov (2016), equation 8.
+
+    Args:
+        noise: standard normal, one row for each of the K draws and each image.
+    """
+    z = q.sample(noise)
+    log_weights = model.log_joint(x, z) - q.log_prob(z)
+    return log_weights.logsumexp(0) - math.log(len(noise))
 
 
 def reverse_kl_loss(

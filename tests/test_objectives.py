@@ -6,7 +6,7 @@ from oracles import assert_mean, close, linear_weight, normal
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from pcltut.models import DiagonalGaussian, Gaussian, GenerativeModel, LinearGaussian, mlp_decoder
-from pcltut.objectives import elbo, forward_kl_loss, jeffreys_loss, reverse_kl_loss
+from pcltut.objectives import elbo, forward_kl_loss, iwae_bound, jeffreys_loss, reverse_kl_loss
 
 MODEL = LinearGaussian(linear_weight(), normal(5, seed=1), 0.7)
 X = 2 * normal(4, 5, seed=2)
@@ -127,3 +127,32 @@ def test_a_loss_keeps_the_graph_to_both_networks(loss):
     value = loss(MODEL, X, q_of(mean, torch.zeros_like(mean)), SIGMA_POINTS)
     gradients = torch.autograd.grad(value.sum(), (mean, MODEL.weight))
     assert all(g.abs().max() > 0 for g in gradients)
+
+
+def test_importance_weighted_bound_is_exact_at_the_posterior():
+    """A posterior without correlations is a diagonal Gaussian: then every weight is p(x), for any number of draws."""
+    model = LinearGaussian(torch.eye(5, 3).double() * torch.tensor([1.0, 2.0, 3.0]), normal(5, seed=1), 0.7)
+    mean, covariance = model.posterior(X)
+    q = q_of(mean, covariance.diagonal().sqrt().log().expand(4, 3))
+    for num_samples in (1, 2, 9):
+        close(iwae_bound(model, X, q, normal(num_samples, 4, 3, seed=11)), model.log_evidence(X))
+
+
+def test_importance_weights_average_to_the_evidence():
+    mean, covariance = MODEL.posterior(X)
+    q = q_of(mean + 0.1, (1.2 * covariance.diagonal().sqrt()).log().expand(4, 3))
+    bound = iwae_bound(MODEL, X, q, normal(20_000, 4, 3, seed=12)).detach()
+    close(bound, MODEL.log_evidence(X).detach(), 0.05)
+    one_draw = torch.stack([iwae_bound(MODEL, X, q, noise[None]) for noise in normal(4000, 4, 3, seed=13)]).detach()
+    assert_mean((one_draw - MODEL.log_evidence(X).detach()).exp(), 1.0)
+
+
+def test_importance_weighted_bound_rises_with_the_draws_from_the_elbo_towards_the_evidence():
+    q = q_of(normal(4, 3, seed=14) / 3 + MODEL.posterior(X)[0].detach(), torch.full((4, 3), -0.5).double())
+    noise = normal(3000, 8, 4, 3, seed=15)
+    one, two, eight = (torch.stack([iwae_bound(MODEL, X, q, part[:k]) for part in noise]).detach() for k in (1, 2, 8))
+    assert_mean(one, exact_elbo(q).detach())
+    for fewer, more in ((one, two), (two, eight)):
+        gain = more - fewer
+        assert (gain.mean(0) > 4.5 * gain.std(0) / len(gain) ** 0.5).all()
+    assert (eight.mean(0) < MODEL.log_evidence(X) + 4.5 * eight.std(0) / len(noise) ** 0.5).all()

@@ -10,7 +10,7 @@ from oracles import close, linear_weight, normal, seeded
 from pcltut.data import Images
 from pcltut.models import Gaussian, GenerativeModel, LinearGaussian, mlp_decoder, mlp_encoder
 from pcltut.samplers import ChainDiverged, rms_preconditioner
-from pcltut.training import LPC, VAE, fit
+from pcltut.training import IWAE, LPC, VAE, fit
 
 EVENT, NUM_IMAGES = (1, 3, 3), 50
 X = (torch.randint(0, 256, (NUM_IMAGES, *EVENT), generator=seeded(1)) * 2 / 255 - 1).double()
@@ -214,6 +214,20 @@ def test_learning_rates_may_be_functions_of_the_iteration():
     assert torch.equal(weights(*same[:2]), weights(*train(VAE(), encoder_learning_rate=0.01)[:2]))
 
 
+@pytest.mark.parametrize("algorithm", [VAE(), IWAE(3), LPC(2, 0.01, warm_start="persistent")], ids=repr)
+def test_a_run_may_stop_within_an_epoch_and_go_on(algorithm, tmp_path):
+    """Epochs of 5 steps: stops after 3, 7 and 15 steps on one checkpoint equal 3 epochs in one go, bit for bit."""
+    whole = train(algorithm, batch_size=10, num_epochs=3)
+    for num_iterations in (3, 7, 15):
+        path = tmp_path / "checkpoint.safetensors"
+        model, encoder, history = train(
+            algorithm, batch_size=10, num_epochs=None, num_iterations=num_iterations, checkpoint=path
+        )
+        assert len(history) == num_iterations
+    assert torch.equal(weights(model, encoder), weights(*whole[:2]))
+    assert torch.equal(history.loss, whole[2].loss)
+
+
 def test_a_scale_that_is_not_learned_stays():
     model = GenerativeModel(networks()[0].decoder, Gaussian(0.3, learn_scale=False), 3).double()
     history = fit(LPC(2, 0.01, warm_start="prior"), model, X, generator=seeded(4), num_epochs=1, batch_size=16)
@@ -235,6 +249,12 @@ def test_progress_is_quiet_unless_asked(capsys):
         lambda model, encoder: fit(VAE(), model, X, generator=seeded(1), num_epochs=1),
         lambda model, encoder: fit(LPC(2, 0.1, "prior"), model, X, generator=seeded(1), num_epochs=1, encoder=encoder),
         lambda model, encoder: fit(VAE(), model, X, generator=seeded(1), num_epochs=0, encoder=encoder),
+        lambda model, encoder: fit(VAE(), model, X, generator=seeded(1), encoder=encoder),
+        lambda model, encoder: fit(
+            VAE(), model, X, generator=seeded(1), num_epochs=1, num_iterations=1, encoder=encoder
+        ),
+        lambda model, encoder: fit(VAE(), model, X, generator=seeded(1), num_iterations=0, encoder=encoder),
+        lambda model, encoder: IWAE(0),
         lambda model, encoder: fit(VAE(), model, X, generator=seeded(1), num_epochs=1, encoder=encoder, batch_size=0),
         lambda model, encoder: fit(VAE(), model, X[:0], generator=seeded(1), num_epochs=1, encoder=encoder),
         lambda model, encoder: fit(VAE(), model, X[:, :, 1:], generator=seeded(1), num_epochs=1, encoder=encoder),

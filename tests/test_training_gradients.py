@@ -240,3 +240,27 @@ def test_a_chains_gradient_does_not_depend_on_the_other_images():
     once, twice = (algorithm.gradients(doubled, None, data, seeded(16)).model for data in (x, x.repeat(2, 1)))
     for a, b in zip(once, twice, strict=True):
         close(a, b)
+
+
+def test_parameters_that_share_one_gradient_tensor_are_summed_apart():
+    """Autograd gives `a + b` one tensor for both: adding to it in place would count each later state twice."""
+
+    class TwoBiases(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = mlp_decoder(3, EVENT, hidden=(), generator=seeded(20)).double()
+            self.a, self.b = (torch.nn.Parameter(normal(*EVENT, seed=seed)) for seed in (21, 22))
+
+        def forward(self, z):
+            return self.network(z) + (self.a + self.b)
+
+    model = GenerativeModel(TwoBiases(), Gaussian(0.4).double(), 3)
+    x, num_steps = images(), 4
+    z = model.sample_prior(1, generator=seeded(0)).requires_grad_()
+    shared = torch.autograd.grad(model.log_joint(x[:1], z).sum(), (model.decoder.a, model.decoder.b))
+    assert shared[0].data_ptr() == shared[1].data_ptr(), "the test no longer meets its case"
+    start, noises = start_and_noises(None, x, num_steps, seed=6)
+    actual = LPC(num_steps, 0.02, warm_start="prior").gradients(model, None, x, seeded(6))
+    expected, _ = mean_descent(model, x, replay(model, x, start, noises, 0.02))
+    for a, e in zip(actual.model, expected, strict=True):
+        close(a, e)

@@ -4,10 +4,12 @@ from pcltut.training.checkpoint import CheckpointError, load_checkpoint, load_we
 from pcltut.training.fit import Algorithm, fit
 from pcltut.training.gradients import Gradients
 from pcltut.training.history import History
+from pcltut.training.iwae import IWAE
 from pcltut.training.lpc import LPC
 from pcltut.training.vae import VAE
 
 __all__ = [
+    "IWAE",
     "LPC",
     "VAE",
     "Algorithm",

@@ -43,7 +43,8 @@ def fit(
     data: Images | Tensor,
     *,
     generator: torch.Generator,
-    num_epochs: int,
+    num_epochs: int | None = None,
+    num_iterations: int | None = None,
     encoder: GaussianEncoder | None = None,
     batch_size: int = 250,
     learning_rate: float | Callable[[int], float] = 1e-3,
@@ -62,6 +63,8 @@ def fit(
         algorithm: `LPC(...)` or `VAE()`.
         data: `Images`, or a float tensor `[n, *event]`.
         generator: source of all randomness, on the device of model and data.
+        num_epochs: passes over the data; or give
+        num_iterations: Adam steps, which may end within an epoch. A checkpoint of a shorter run goes on to either.
         encoder: needed by algorithms that start at it, and only by them.
         learning_rate: Adam's for the decoder, a number or a function of the iteration (from 0).
         encoder_learning_rate: the encoder's; the decoder's if not given.
@@ -73,13 +76,14 @@ def fit(
         ChainDiverged: a chain left the finite numbers; the message holds the measured stability margin.
         CheckpointError: the checkpoint is damaged or belongs to another run.
     """
-    _check_arguments(algorithm, model, encoder, data, generator, num_epochs, batch_size, checkpoint_every)
+    num_images, device = len(data), generator.device
+    _check_arguments(algorithm, model, encoder, data, generator)
+    _check_lengths(num_epochs, num_iterations, batch_size, checkpoint_every)
+    per_epoch = math.ceil(num_images / batch_size)
+    last_iteration = num_epochs * per_epoch if num_iterations is None else num_iterations
     rate = _schedule(learning_rate)
     encoder_rate = rate if encoder_learning_rate is None else _schedule(encoder_learning_rate)
     optimizer, encoder_optimizer = _adam(model), _adam(encoder)
-
-    num_images, device = len(data), generator.device
-    per_epoch = math.ceil(num_images / batch_size)
     identity = {
         "algorithm": repr(algorithm),
         "batch_size": str(batch_size),
@@ -113,8 +117,8 @@ def fit(
     past = recorder.history()
     evaluations, restarts = (int(past.decoder_evaluations[-1]), int(past.restarts[-1])) if iteration else (0, 0)
     noise = torch.Generator(device)
-    last_iteration = num_epochs * per_epoch
-    with _progress_bar(progress, num_images * num_epochs, iteration // per_epoch * num_images) as bar:
+    last_epoch = math.ceil(last_iteration / per_epoch)
+    with _progress_bar(progress, last_iteration, iteration) as bar:
         while iteration < last_iteration:
             epoch, batch = divmod(iteration, per_epoch)
             if batch == 0:
@@ -149,9 +153,9 @@ def fit(
             if encoder_optimizer is not None:
                 _step(encoder_optimizer, encoder, gradients.encoder, encoder_rate(iteration))
             iteration += 1
-            bar.update(len(x))
+            bar.update()
             if not bar.disable and iteration % PROGRESS_EVERY == 0:
-                bar.set_description(f"epoch {epoch + 1}/{num_epochs}", refresh=False)
+                bar.set_description(f"epoch {epoch + 1}/{last_epoch}", refresh=False)
                 bar.set_postfix_str(recorder.history().status(), refresh=False)
             if checkpoint is not None and iteration % checkpoint_every == 0 and iteration < last_iteration:
                 save()
@@ -166,17 +170,7 @@ def _check_arguments(
     encoder: nn.Module | None,
     data: Images | Tensor,
     generator: torch.Generator,
-    num_epochs: int,
-    batch_size: int,
-    checkpoint_every: int,
 ) -> None:
-    for name, value in (
-        ("num_epochs", num_epochs),
-        ("batch_size", batch_size),
-        ("checkpoint_every", checkpoint_every),
-    ):
-        if value < 1:
-            raise ValueError(f"got {name}={value}, expected at least 1; raise it")
     if not trained_parameters(model):
         raise ValueError("got a model without trained parameters, expected at least one; set requires_grad on them")
     if len(data) == 0:
@@ -198,6 +192,19 @@ def _check_arguments(
             f"got data of event shape {event_shape}, expected {modeled}, the decoder's output; "
             "reshape the data or build the networks for this shape"
         )
+
+
+def _check_lengths(num_epochs: int | None, num_iterations: int | None, batch_size: int, checkpoint_every: int) -> None:
+    if (num_epochs is None) == (num_iterations is None):
+        raise ValueError(
+            f"got num_epochs={num_epochs} and num_iterations={num_iterations}, expected exactly one of them; "
+            "leave the other out"
+        )
+    lengths = {"batch_size": batch_size, "checkpoint_every": checkpoint_every}
+    lengths |= {"num_iterations": num_iterations} if num_epochs is None else {"num_epochs": num_epochs}
+    for name, value in lengths.items():
+        if value < 1:
+            raise ValueError(f"got {name}={value}, expected at least 1; raise it")
 
 
 def _check_finite(
@@ -269,4 +276,4 @@ def _progress_bar(progress: bool | None, total: int, initial: int) -> tqdm:
     if progress is None:
         watched = sys.stderr.isatty() or "ipykernel" in sys.modules
         progress = watched and os.environ.get("PCLTUT_PROGRESS") != "0"
-    return tqdm(total=total, initial=initial, unit="image", disable=not progress)
+    return tqdm(total=total, initial=initial, unit="step", disable=not progress)

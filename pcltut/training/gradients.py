@@ -48,7 +48,8 @@ class FusedTarget:
         self.x = x
         self.parameters = trained_parameters(model)
         self.collect = False
-        self.model_gradient: list[Tensor] = []
+        # Sums of their own: autograd may give two parameters one and the same tensor as their gradient.
+        self.model_gradient = [torch.zeros_like(parameter) for parameter in self.parameters]
         self.log_joint = x.new_zeros(())
         self.num_collected = 0
         self.num_evaluations = 0
@@ -68,9 +69,7 @@ class FusedTarget:
         return values, score
 
     def _add(self, model_gradient: list[Tensor], values: Tensor) -> None:
-        if self.num_collected == 0:
-            self.model_gradient = model_gradient
-        elif model_gradient:
+        if model_gradient:
             torch._foreach_add_(self.model_gradient, model_gradient)
         self.log_joint = self.log_joint + values.mean()
         self.num_collected += 1

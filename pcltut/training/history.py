@@ -22,11 +22,12 @@ COLUMNS = (
 class History:
     """One entry for each iteration, as 1-D float64 tensors on the CPU.
 
-    `loss`: minus the ELBO at the encoder's draw (without an encoder, minus the mean log-joint of the states used),
-    nats an image. `log_joint`: its mean over the states that taught the decoder. `scale`: sigma of the likelihood
-    before the update. `decoder_evaluations`: passes of a batch through the decoder, cumulative. `stability_margin`:
-    the chain's estimated margin where it was measured, NaN elsewhere. `acceptance`: the chain's mean acceptance
-    probability, NaN without a Metropolis test. `restarts`: diverged chains that were started again, cumulative.
+    `loss`: minus the ELBO at the encoder's draw (for IWAE minus its bound; without an encoder minus the mean log-joint
+    of the states used), nats an image. `log_joint`: its mean over the states that taught the decoder. `scale`: sigma of
+    the likelihood before the update. `decoder_evaluations`: passes of a batch through the decoder, cumulative.
+    `stability_margin`: the chain's estimated margin where it was measured, NaN elsewhere. `acceptance`: the chain's
+    mean acceptance probability, NaN without a Metropolis test. `restarts`: diverged chains that were started again,
+    cumulative.
     """
 
     iteration: Tensor
