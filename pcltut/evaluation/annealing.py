@@ -1,4 +1,4 @@
-"""The walk that AIS and BDMC share: from a distribution that is easy to draw from to the posterior, bridge by bridge."""
+"""The walk that AIS and BDMC share: from a distribution that is easy to draw from to the posterior, by bridges."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,6 @@ from torch import Tensor
 from pcltut.models import DiagonalGaussian, GenerativeModel
 from pcltut.samplers import ChainState, Kernel
 from pcltut.samplers.kernel import Target
-
 
 FIRST_STEP_SIZE = 0.3  # of a leapfrog step on the first bridge, whose curvature is about one
 TARGET_ACCEPTANCE = 0.7
