@@ -77,7 +77,7 @@ WRONG = [
     ("1.5", norm.logcdf(1 / 255 / 0.2), "log of it"),
     ("1.5", norm.sf(1 / 255 / 0.2), "above the bin"),
     ("1.5", 0.9, "upper edge"),
-    ("1.5", math.nan, "upper edge"),
+    ("1.5", math.nan, "one number"),
     ("1.5", "one half", "one number"),
 ]
 

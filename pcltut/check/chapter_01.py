@@ -1,36 +1,11 @@
 """Self-checks of chapter 1, generative models and their energy."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 
-
-def _numbers(answer: object, count: int) -> list[float] | None:
-    """The answer as `count` numbers, or None where it is something else."""
-    try:
-        values = torch.as_tensor(answer, dtype=torch.float64).flatten().tolist()
-    except (TypeError, ValueError, RuntimeError):
-        return None
-    return values if len(values) == count else None
-
-
-def _diagnose(
-    answer: object, right: Sequence[float], mistakes: dict[str, Sequence[float]], otherwise: str, tolerance: float
-) -> str | None:
-    """None if `answer` is right within `tolerance`, else the hint of the nearest mistake that it matches."""
-    values = _numbers(answer, len(right))
-    if values is None:
-        return f"Give {'one number' if len(right) == 1 else f'{len(right)} numbers in a list'}."
-
-    def distance(other: Sequence[float]) -> float:
-        far = max(abs(value - expected) for value, expected in zip(values, other, strict=True))
-        return far if math.isfinite(far) else math.inf
-
-    if distance(right) <= tolerance:
-        return None
-    hint = min(mistakes, key=lambda hint: distance(mistakes[hint]))
-    return hint if distance(mistakes[hint]) <= tolerance else otherwise
+from pcltut.check.answers import diagnose
 
 
 def _log_normal(error: int | float, variance: int | float) -> float:
@@ -50,23 +25,23 @@ def _evidence(answer: object) -> str | None:
         "That is the largest value of log p(x, z) over z; the evidence adds up all z, it does not pick the best.": [
             _log_normal(4, 6.25) + _log_normal(0, 2.25 / 6.25)
         ],
-        "The size is right and the sign is not: the log-evidence, not minus it.": [-right],
-        "That is p(x); take its logarithm.": [math.exp(right)],
+        "The size is right and the sign is not: the log-evidence, not minus it.": -right,
+        "That is p(x); take its logarithm.": math.exp(right),
     }
-    return _diagnose(answer, [right], mistakes, "First find the variance of x = 2 z + 1 + 1.5 epsilon.", 0.005)
+    return diagnose(answer, right, mistakes, "First find the variance of x = 2 z + 1 + 1.5 epsilon.", 0.005)
 
 
 def _draws(answer: object) -> str | None:
     mistakes = {
-        "You used the ratio of variances, 100 a latent; volumes go with standard deviations, 10 a latent.": [64.0],
-        "That is one latent. All 32 must be right at once, so the factors multiply.": [1.0],
-        "The factors multiply, they do not add: 10^32, not 32 times 10.": [math.log10(320)],
-        "That is in nats; divide by log 10 for a power of ten.": [32 * math.log(10)],
-        "Sign: that is the share of the prior's volume; the number of draws is its inverse.": [-32.0],
-        "That is the number of draws; give its power of ten.": [1e32],
+        "You used the ratio of variances, 100 a latent; volumes go with standard deviations, 10 a latent.": 64.0,
+        "That is one latent. All 32 must be right at once, so the factors multiply.": 1.0,
+        "The factors multiply, they do not add: 10^32, not 32 times 10.": math.log10(320),
+        "That is in nats; divide by log 10 for a power of ten.": 32 * math.log(10),
+        "Sign: that is the share of the prior's volume; the number of draws is its inverse.": -32.0,
+        "That is the number of draws; give its power of ten.": 1e32,
     }
     otherwise = "What share of the prior's range does the posterior fill along one latent, and along all 32?"
-    return _diagnose(answer, [32.0], mistakes, otherwise, 0.1)
+    return diagnose(answer, 32.0, mistakes, otherwise)
 
 
 def _gradient(answer: object) -> str | None:
@@ -83,21 +58,20 @@ def _gradient(answer: object) -> str | None:
         ).tolist(),
     }
     otherwise = "Start from x - W z = (0.5, 3.5, 2), send it back through W^T, and mind both terms."
-    return _diagnose(answer, (prior - pixels / 0.25).tolist(), mistakes, otherwise, 0.01)
+    return diagnose(answer, (prior - pixels / 0.25).tolist(), mistakes, otherwise, 0.01)
 
 
 def _mean_for_sum(answer: object) -> str | None:
     mistakes = {
-        "The factor 784 falls on sigma^2; on sigma it is its root.": [0.25 * 784],
-        "The other way round: a smaller pixel error means a larger sigma.": [0.25 / 28],
-        "That is sigma^2; take the root.": [49.0],
-        "The code says 0.25, but the division by 784 acts like a change of sigma.": [0.25],
-        "Two slips: sigma grows, and by the root of 784.": [0.25 / 784],
-        "That is the factor; multiply it by 0.25.": [28.0],
+        "The factor 784 falls on sigma^2; on sigma it is its root.": 0.25 * 784,
+        "The other way round: a smaller pixel error means a larger sigma.": 0.25 / 28,
+        "That is sigma^2; take the root.": 49.0,
+        "The code says 0.25, but the division by 784 acts like a change of sigma.": 0.25,
+        "Two slips: sigma grows, and by the root of 784.": 0.25 / 784,
+        "That is the factor; multiply it by 0.25.": 28.0,
     }
     otherwise = "Set |x - f|^2 / (784 * 2 * 0.25^2) equal to |x - f|^2 / (2 sigma^2) and solve for sigma."
-    tolerance = 0.0002 if (_numbers(answer, 1) or [1.0])[0] < 0.1 else 0.02
-    return _diagnose(answer, [7.0], mistakes, otherwise, tolerance)
+    return diagnose(answer, 7.0, mistakes, otherwise)
 
 
 def _open_bin(answer: object) -> str | None:
@@ -106,17 +80,17 @@ def _open_bin(answer: object) -> str | None:
 
     right = below(1 / 255 / 0.2)
     mistakes = {
-        "That is a closed bin (or density times width): black is an end bin, and open below.": [
+        "That is a closed bin (or density times width): black is an end bin, and open below.": (
             2 * below(1 / 255 / 0.2) - 1
-        ],
-        "The bin ends half a bin above black, at -1 + 1/255, not at black itself.": [0.5],
-        "Half a bin is 1/255; you went a whole bin up.": [below(2 / 255 / 0.2)],
-        "You forgot to divide by sigma.": [below(1 / 255)],
-        "That is the log of it; give the probability.": [math.log(right)],
-        "That is the mass above the bin; black lies below its edge.": [1 - right],
+        ),
+        "The bin ends half a bin above black, at -1 + 1/255, not at black itself.": 0.5,
+        "Half a bin is 1/255; you went a whole bin up.": below(2 / 255 / 0.2),
+        "You forgot to divide by sigma.": below(1 / 255),
+        "That is the log of it; give the probability.": math.log(right),
+        "That is the mass above the bin; black lies below its edge.": 1 - right,
     }
     otherwise = "The bin of black reaches from minus infinity to -1 + 1/255; put its upper edge into Phi."
-    return _diagnose(answer, [right], mistakes, otherwise, 0.0015)
+    return diagnose(answer, right, mistakes, otherwise, 0.003)
 
 
 CHECKS: dict[str, Callable[[object], str | None]] = {

@@ -1,29 +1,8 @@
 """Self-checks of chapter 3, from predictive coding to Langevin."""
 
-import math
 from collections.abc import Callable
 
-
-def _number(answer: object) -> float | None:
-    """The answer as one number, or None where it is something else."""
-    try:
-        value = float(answer)
-    except (TypeError, ValueError, RuntimeError):
-        return None
-    return None if math.isnan(value) else value
-
-
-def _diagnose(
-    answer: object, right: float, mistakes: dict[str, float], otherwise: str, tolerance: float = 0.005
-) -> str | None:
-    """None if `answer` is right up to the relative `tolerance`, else the hint of the mistake that it matches."""
-    value = _number(answer)
-    if value is None:
-        return "Give one number."
-    if math.isclose(value, right, rel_tol=tolerance):
-        return None
-    hints = (hint for hint, wrong in mistakes.items() if math.isclose(value, wrong, rel_tol=tolerance))
-    return next(hints, otherwise)
+from pcltut.check.answers import diagnose, number
 
 
 def _wrong_root(answer: object) -> str | None:
@@ -36,7 +15,7 @@ def _wrong_root(answer: object) -> str | None:
         "There is noise, so the temperature is not zero.": 0.0,
     }
     otherwise = "Compare variances: gamma in this code, 2 gamma tau in the package; solve for tau."
-    return _diagnose(answer, 0.5, mistakes, otherwise)
+    return diagnose(answer, 0.5, mistakes, otherwise)
 
 
 def _no_memory(answer: object) -> str | None:
@@ -47,7 +26,7 @@ def _no_memory(answer: object) -> str | None:
         "That is a ratio of standard deviations; give the ratio of variances.": 2**0.5,
     }
     otherwise = "Put gamma lambda = 1 into 1 / (1 - gamma lambda / 2)."
-    return _diagnose(answer, 2.0, mistakes, otherwise)
+    return diagnose(answer, 2.0, mistakes, otherwise)
 
 
 def _edge(answer: object) -> str | None:
@@ -63,11 +42,11 @@ def _edge(answer: object) -> str | None:
         "You multiplied by sigma^2; small noise makes the energy stiffer.": 2 / 101,
     }
     otherwise = "Find the eigenvalues of I + W^T W / sigma^2 first; W's columns are orthogonal."
-    return _diagnose(answer, 2 / 7.25, mistakes, otherwise)
+    return diagnose(answer, 2 / 7.25, mistakes, otherwise)
 
 
 def _one_noise(answer: object) -> str | None:
-    value = _number(answer)
+    value = number(answer)
     if value is None:
         return "Give one number."
     if abs(value) < 1e-6:
@@ -87,7 +66,7 @@ def _one_noise(answer: object) -> str | None:
 
 
 def _forget_half(answer: object) -> str | None:
-    value = _number(answer)
+    value = number(answer)
     if value is None:
         return "Give one number."
     if value == 35:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-import torch
+from pcltut.check.answers import diagnose, numbers
 
 SMALL_STEP = 0.0313279  # forward KL's fixed point on chapter 5's posterior for T = 20, gamma = 0.001
 SMALL_STEP_JEFFREYS = 0.0223883
@@ -11,31 +11,8 @@ LARGE_STEP = 0.0865256  # the same with gamma = 0.01
 STATIONARY = 0.1005277  # the variance of converged ULA, gamma = 0.001
 
 
-def _numbers(answer: object, count: int) -> list[float] | None:
-    """The answer as `count` finite numbers, or None where it is something else."""
-    try:
-        values = torch.as_tensor(answer, dtype=torch.float64).flatten().tolist()
-    except (TypeError, ValueError, RuntimeError):
-        return None
-    return values if len(values) == count and all(math.isfinite(value) for value in values) else None
-
-
-def _near(values: list[float], wanted: list[float], tolerance: float = 0.01) -> bool:
-    return all(math.isclose(a, b, rel_tol=tolerance) for a, b in zip(values, wanted, strict=True))
-
-
-def _diagnose(
-    values: list[float], right: list[float], mistakes: dict[str, list[float]], otherwise: str, tolerance: float = 0.01
-) -> str | None:
-    """None if the values are right up to the relative tolerance, else the hint of the mistake that they match."""
-    if _near(values, right, tolerance):
-        return None
-    hints = (hint for hint, wrong in mistakes.items() if _near(values, wrong, tolerance))
-    return next(hints, otherwise)
-
-
 def _three_fits(answer: object) -> str | None:
-    values = _numbers(answer, 3)
+    values = numbers(answer, 3)
     if values is None:
         return "Give three numbers in a list: reverse, forward, Jeffreys."
     right = [0.18, 0.5, 0.3]
@@ -53,38 +30,32 @@ def _three_fits(answer: object) -> str | None:
         "Jeffreys' variance is sqrt(S_ii / Lambda_ii); you left out the root.": [0.18, 0.5, 0.09],
     }
     otherwise = "Invert the covariance: reverse KL needs Lambda_ii, forward KL S_ii, Jeffreys both."
-    return _diagnose(values, right, mistakes, otherwise)
+    return diagnose(values, right, mistakes, otherwise)
 
 
 def _one_latent(answer: object) -> str | None:
-    values = _numbers(answer, 1)
-    if values is None:
-        return "Give one number."
     mistakes = {
-        "That is the posterior's variance, which the reverse KL finds. The chain is ULA: it has a bias.": [0.25],
-        "That is a standard deviation; give the variance.": [math.sqrt(0.3125)],
-        "That is the precision of the chain's law.": [3.2],
-        "That is 2 gamma, the noise of one step alone; the chain also keeps a part of its start.": [0.2],
-        "Without the factor 2 in the noise: its variance is 2 gamma.": [0.15625],
+        "That is the posterior's variance, which the reverse KL finds. The chain is ULA: it has a bias.": 0.25,
+        "That is a standard deviation; give the variance.": math.sqrt(0.3125),
+        "That is the precision of the chain's law.": 3.2,
+        "That is 2 gamma, the noise of one step alone; the chain also keeps a part of its start.": 0.2,
+        "Without the factor 2 in the noise: its variance is 2 gamma.": 0.15625,
     }
     otherwise = "Solve D = (1 - gamma lambda)^2 D + 2 gamma."
-    return _diagnose(values, [0.3125], mistakes, otherwise)
+    return diagnose(answer, 0.3125, mistakes, otherwise)
 
 
 def _tenth_of_the_step(answer: object) -> str | None:
-    values = _numbers(answer, 1)
-    if values is None:
-        return "Give one number."
     mistakes = {
-        "That is reverse KL's 1 / Lambda_ii, the limit for chains that run no time at all.": [0.019],
-        "That is S_ii, which forward KL finds on exact samples; this chain is short.": [0.1],
-        "That is ULA's stationary variance, which only long chains reach.": [STATIONARY],
-        "That is the fixed point for gamma = 0.01.": [LARGE_STEP],
-        "That is a standard deviation; give the variance.": [math.sqrt(SMALL_STEP)],
-        "That is Jeffreys' fixed point, not forward KL's.": [SMALL_STEP_JEFFREYS],
+        "That is reverse KL's 1 / Lambda_ii, the limit for chains that run no time at all.": 0.019,
+        "That is S_ii, which forward KL finds on exact samples; this chain is short.": 0.1,
+        "That is ULA's stationary variance, which only long chains reach.": STATIONARY,
+        "That is the fixed point for gamma = 0.01.": LARGE_STEP,
+        "That is a standard deviation; give the variance.": math.sqrt(SMALL_STEP),
+        "That is Jeffreys' fixed point, not forward KL's.": SMALL_STEP_JEFFREYS,
     }
     otherwise = "Call fixed_point with num_steps=20 and step_size=0.001, and take one entry."
-    return _diagnose(values, [SMALL_STEP], mistakes, otherwise, tolerance=0.004)
+    return diagnose(answer, SMALL_STEP, mistakes, otherwise, tolerance=0.004)
 
 
 def _which_states(answer: object) -> str | None:
@@ -110,7 +81,7 @@ def _which_states(answer: object) -> str | None:
 
 
 def _dipping_twice(answer: object) -> str | None:
-    values = _numbers(answer, 2)
+    values = numbers(answer, 2)
     if values is None:
         return "Give two numbers in a list: together, decoder first."
     mistakes = {
@@ -121,7 +92,7 @@ def _dipping_twice(answer: object) -> str | None:
         "The encoder's gradient is a byproduct when both are taken together.": [11.0, 12.0],
         "z_10 is not evaluated: ten steps are ten passes.": [11.0, 21.0],
     }
-    return _diagnose(values, [10.0, 11.0], mistakes, "Count the passes of the chain, then what the encoder adds.", 1e-6)
+    return diagnose(values, [10.0, 11.0], mistakes, "Count the passes of the chain, then what the encoder adds.", 1e-6)
 
 
 CHECKS: dict[str, Callable[[object], str | None]] = {

@@ -1,29 +1,8 @@
 """Self-checks of chapter 6, preconditioning."""
 
-import math
 from collections.abc import Callable
 
-
-def _number(answer: object) -> float | None:
-    """The answer as one number, or None where it is something else."""
-    try:
-        value = float(answer)
-    except (TypeError, ValueError, RuntimeError):
-        return None
-    return None if math.isnan(value) else value
-
-
-def _diagnose(
-    answer: object, right: float, mistakes: dict[str, float], otherwise: str, tolerance: float = 0.01
-) -> str | None:
-    """None if `answer` is right up to the relative `tolerance`, else the hint of the mistake that it matches."""
-    value = _number(answer)
-    if value is None:
-        return "Give one number."
-    if math.isclose(value, right, rel_tol=tolerance):
-        return None
-    hints = (hint for hint, wrong in mistakes.items() if math.isclose(value, wrong, rel_tol=tolerance))
-    return next(hints, otherwise)
+from pcltut.check.answers import diagnose, number
 
 
 def _best_diagonal(answer: object) -> str | None:
@@ -38,7 +17,7 @@ def _best_diagonal(answer: object) -> str | None:
         "Scale the off-diagonal entry by the root of both diagonals: 2 / 4, not 2 / 16.": 9 / 7,
     }
     otherwise = "Scale Lambda to a diagonal of ones; its eigenvalues are then 1 plus and minus the correlation."
-    return _diagnose(answer, 3.0, mistakes, otherwise)
+    return diagnose(answer, 3.0, mistakes, otherwise)
 
 
 def _forgotten_correction(answer: object) -> str | None:
@@ -50,11 +29,11 @@ def _forgotten_correction(answer: object) -> str | None:
         "You weighed the new score by b; its weight is 1 - b.": 0.99**-0.5,
         "That is a correction off by one step, b^2 for b; here it is missing.": 1.99**0.5,
     }
-    return _diagnose(answer, 10.0, mistakes, "What is v_1, starting from v_0 = 0? M_1 is one over its root.", 0.003)
+    return diagnose(answer, 10.0, mistakes, "What is v_1, starting from v_0 = 0? M_1 is one over its root.", 0.003)
 
 
 def _late_scale(answer: object) -> str | None:
-    value = _number(answer)
+    value = number(answer)
     if value is None:
         return "Give one number."
     if 1.68 < value < 1.84:
@@ -78,11 +57,11 @@ def _how_many_share(answer: object) -> str | None:
         "One fewer: E z^2 is 1 + 1 / n.": 101.0,
         "That is the bias, not the number of chains.": 0.01,
     }
-    return _diagnose(answer, 100.0, mistakes, "Solve 1 + 1 / n = 1.01 for n.", tolerance=0.001)
+    return diagnose(answer, 100.0, mistakes, "Solve 1 + 1 / n = 1.01 for n.", tolerance=0.001)
 
 
 def _noise_without_root(answer: object) -> str | None:
-    value = _number(answer)
+    value = number(answer)
     if value is not None and 0.95 < value < 1.05:
         return None
     mistakes = {
@@ -92,7 +71,7 @@ def _noise_without_root(answer: object) -> str | None:
         "The noise is too large here, not too small: M is 0.01, and the root is left out.": 1e-4,
         "That is the root of the temperature, on a standard deviation; give the variance.": 10.0,
     }
-    return _diagnose(answer, 1.0, mistakes, "It is plain ULA with another score, M g: a Gaussian of which precision?")
+    return diagnose(answer, 1.0, mistakes, "It is plain ULA with another score, M g: a Gaussian of which precision?")
 
 
 CHECKS: dict[str, Callable[[object], str | None]] = {

@@ -1,35 +1,12 @@
 """Self-checks of chapter 7, the whole algorithm on images."""
 
-import math
 from collections.abc import Callable
 
-import torch
+from pcltut.check.answers import diagnose, numbers
 
 DECODER = 32 * 256 + 256 * 256 + 256 * 784  # weights of the chapter's networks
 ENCODER_INPUT = 784 * 256
 ENCODER = ENCODER_INPUT + 256 * 256 + 256 * 64
-
-
-def _numbers(answer: object) -> list[float] | None:
-    """The answer as a list of numbers, or None where it is something else."""
-    try:
-        values = torch.as_tensor(answer, dtype=torch.float64).flatten().tolist()
-    except (TypeError, ValueError, RuntimeError):
-        return None
-    return None if any(math.isnan(value) for value in values) else values
-
-
-def _diagnose(
-    answer: object, right: float, mistakes: dict[str, float], otherwise: str, tolerance: float = 0.005
-) -> str | None:
-    """None if `answer` is right up to the relative `tolerance`, else the hint of the mistake that it matches."""
-    values = _numbers(answer)
-    if values is None or len(values) != 1:
-        return "Give one number."
-    if math.isclose(values[0], right, rel_tol=tolerance):
-        return None
-    hints = (hint for hint, wrong in mistakes.items() if math.isclose(values[0], wrong, rel_tol=tolerance))
-    return next(hints, otherwise)
 
 
 def _last_state(answer: object) -> str | None:
@@ -43,7 +20,7 @@ def _last_state(answer: object) -> str | None:
         "That is the number of products a layer; divide by the 30 of 'all'.": 21.0,
     }
     otherwise = "Count products a layer: two for a score, three for a score and the weights' gradient."
-    return _diagnose(answer, 21 / 30, mistakes, otherwise)
+    return diagnose(answer, 21 / 30, mistakes, otherwise)
 
 
 def _longer_chain(answer: object) -> str | None:
@@ -61,7 +38,7 @@ def _longer_chain(answer: object) -> str | None:
         "The encoder learns too: count its products going back.": ratio(20, 3 * DECODER, ENCODER),
     }
     otherwise = "Put 20 for the 5 in the chapter's cost; the encoder's part does not change."
-    return _diagnose(answer, ratio(20, 3 * DECODER, update), mistakes, otherwise, tolerance=0.001)
+    return diagnose(answer, ratio(20, 3 * DECODER, update), mistakes, otherwise, tolerance=0.001)
 
 
 def _one_state(answer: object) -> str | None:
@@ -75,7 +52,7 @@ def _one_state(answer: object) -> str | None:
         "That is where sigma starts in this chapter; where does training take it?": 0.3,
     }
     otherwise = "z says nothing about x, so the best picture is the same for all z. How far are the pixels from it?"
-    return _diagnose(answer, 0.58972, mistakes, otherwise, tolerance=0.002)
+    return diagnose(answer, 0.58972, mistakes, otherwise, tolerance=0.002)
 
 
 def _mean_heats(answer: object) -> str | None:
@@ -87,12 +64,12 @@ def _mean_heats(answer: object) -> str | None:
         "Almost: its factor is 2 gamma tau as in ours, so the two cancels.": 200.0,
     }
     otherwise = "Write the drift as gamma' times the true score, and the noise's variance as 2 gamma' tau."
-    return _diagnose(answer, 100.0, mistakes, otherwise)
+    return diagnose(answer, 100.0, mistakes, otherwise)
 
 
 def _dipping_twice(answer: object) -> str | None:
-    values = _numbers(answer)
-    if values is None or len(values) != 2:
+    values = numbers(answer, 2)
+    if values is None:
         return "Give two numbers in a list: together, decoder first."
     together, decoder_first = values
     if min(values) <= 0:
