@@ -4,6 +4,7 @@ Each function draws on the `ax` it is given, or on a new white figure of its own
 changes matplotlib's global settings. Colors are Okabe and Ito's (2008), which survive color blindness.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
@@ -16,6 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from pcltut.evaluation import effective_sample_size, split_rhat
+from pcltut.samplers import Trace
 from pcltut.training import History
 
 COLORS = MappingProxyType(
@@ -130,6 +133,33 @@ def plot_history(
 
 def _history_label(column: str) -> str:
     return HISTORY_LABELS.get(column, column.replace("_", " "))
+
+
+def plot_trace(trace: Trace, *, image: int = 0, ax: Axes | None = None, title: str | None = None) -> Axes:
+    """The log-density of the chains of one image over the steps, with what they say about their own health.
+
+    Split R-hat and effective sample size are those of the log-density; where the kernel has a Metropolis test its
+    acceptance is added, and where chains diverged and were started again their number. Chains that agree look like
+    one band without a trend.
+
+    Args:
+        trace: from `pcltut.samplers.run`, its `log_density` `[steps, *chain, batch]` with 8 or more steps.
+        image: which image of the batch.
+    """
+    if not 0 <= image < trace.log_density.shape[-1]:
+        raise ValueError(f"got image={image}, expected 0 to {trace.log_density.shape[-1] - 1}; count from 0")
+    values = trace.log_density[..., image].detach().double().cpu().reshape(len(trace.log_density), -1)
+    health = [f"R-hat {split_rhat(values):.3f}", f"effective sample size {effective_sample_size(values):.0f}"]
+    if trace.acceptance is not None:
+        health.append(f"acceptance {trace.acceptance[..., image].mean():.2f}")
+    if trace.num_restarts:
+        health.append(f"restarts {trace.num_restarts}")
+    ax = ax or new_figure()[1]
+    for column, color in zip(values.T.numpy(), itertools.cycle(COLORS.values()), strict=False):
+        ax.plot(column, color=color, linewidth=0.8, alpha=0.8)
+    ax.set(xlabel="step", ylabel="log-density (nats)")
+    ax.set_title("\n".join(filter(None, [title, ", ".join(health)])))
+    return ax
 
 
 def plot_density_2d(

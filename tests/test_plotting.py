@@ -15,6 +15,8 @@ from matplotlib import colors
 from matplotlib import pyplot as plt
 
 from pcltut import plotting
+from pcltut.evaluation import effective_sample_size, split_rhat
+from pcltut.samplers import mala, run, score_of, ula
 from pcltut.training import History
 
 
@@ -179,3 +181,32 @@ def test_tensors_that_need_a_gradient_can_be_drawn():
     plotting.plot_path(z)
     plotting.plot_band(torch.arange(2.0), z)
     plotting.plot_images(z.reshape(5, 1, 1, 2))
+
+
+def test_a_trace_shows_every_chain_and_their_health():
+    generator = torch.Generator().manual_seed(1)
+    kernel = mala(score_of(lambda z: -0.5 * z.square().sum(-1)), 0.5)
+    start = torch.randn(3, 2, 4, generator=generator)  # 3 chains, 2 images, 4 latents
+    _, trace = run(kernel, kernel.init(start), 50, generator=generator)
+    ax = plotting.plot_trace(trace, image=1, title="Three chains agree")
+    assert len(ax.lines) == 3
+    for chain, line in enumerate(ax.lines):
+        np.testing.assert_allclose(line.get_ydata(), trace.log_density[:, chain, 1])
+    of_image = trace.log_density[:, :, 1]
+    for part in (
+        "Three chains agree",
+        f"R-hat {split_rhat(of_image):.3f}",
+        f"effective sample size {effective_sample_size(of_image):.0f}",
+        f"acceptance {trace.acceptance[:, :, 1].mean():.2f}",
+    ):
+        assert part in ax.get_title()
+    assert "restarts" not in ax.get_title()
+    assert "restarts 4" in plotting.plot_trace(trace._replace(num_restarts=4)).get_title()
+
+
+def test_a_trace_without_chain_dimension_is_one_chain():
+    kernel = ula(score_of(lambda z: -0.5 * z.square().sum(-1)), 0.1)
+    _, trace = run(kernel, kernel.init(torch.zeros(5, 2)), 20, generator=torch.Generator().manual_seed(1))
+    assert len(plotting.plot_trace(trace, image=4).lines) == 1
+    with pytest.raises(ValueError, match="got image=5, expected 0 to 4; count"):
+        plotting.plot_trace(trace, image=5)
