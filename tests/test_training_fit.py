@@ -196,6 +196,16 @@ def test_weights_before_a_divergence_are_finite():
     assert weights(model, encoder).isfinite().all()
 
 
+@pytest.mark.parametrize("algorithm", [VAE(), IWAE(2)], ids=repr)
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_weights(algorithm):
+    model, encoder = networks()
+    x = X.clone()
+    x[3] = math.nan
+    with pytest.raises(FloatingPointError, match=r"iteration \d+ of .*AE.*; lower learning_rate"):
+        fit(algorithm, model, x, generator=seeded(4), encoder=encoder, num_epochs=1, batch_size=16)
+    assert weights(model, encoder).isfinite().all()
+
+
 def test_learning_rates_may_be_functions_of_the_iteration():
     asked = []
 

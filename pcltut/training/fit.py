@@ -74,6 +74,7 @@ def fit(
 
     Raises:
         ChainDiverged: a chain left the finite numbers; the message holds the measured stability margin.
+        FloatingPointError: the loss of an algorithm without chains left them.
         CheckpointError: the checkpoint is damaged or belongs to another run.
     """
     num_images, device = len(data), generator.device
@@ -131,11 +132,10 @@ def fit(
             else:
                 gradients = algorithm.gradients(model, encoder, x, noise, chains[index])
                 chains[index] = gradients.chain.z
+            _check_finite(algorithm, model, encoder, x, gradients, iteration)
             margin = math.nan
-            if gradients.chain is not None:
-                _check_finite(algorithm, model, encoder, x, gradients, iteration)
-                if iteration % MARGIN_EVERY == 0:
-                    margin = algorithm.stability_margin(model, x, gradients.chain)
+            if gradients.chain is not None and iteration % MARGIN_EVERY == 0:
+                margin = algorithm.stability_margin(model, x, gradients.chain)
             evaluations += gradients.decoder_evaluations
             restarts += gradients.num_restarts
             recorder.append(
@@ -215,9 +215,15 @@ def _check_finite(
     gradients: Gradients,
     iteration: int,
 ) -> None:
-    finite = torch.isfinite(gradients.chain.z).all() & torch.isfinite(gradients.log_joint)
+    finite = torch.isfinite(gradients.loss) & torch.isfinite(gradients.log_joint)
+    if gradients.chain is not None:
+        finite = finite & torch.isfinite(gradients.chain.z).all()
     if bool(finite):
         return
+    if gradients.chain is None:
+        raise FloatingPointError(
+            f"the loss left the finite numbers in iteration {iteration} of {algorithm}; lower learning_rate"
+        )
     with torch.no_grad():
         generator = torch.Generator(x.device).manual_seed(0)
         start = model.sample_prior(len(x), generator=generator) if encoder is None else encoder(x).mean
