@@ -1,14 +1,13 @@
 """Annealed importance sampling: the evidence of a model, image by image."""
 
 import math
-from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pcltut.evaluation.annealing import Bridge, MakeKernel, anneal, pilot
+from pcltut.evaluation.annealing import Bridge, MakeKernel, Schedule, anneal, pilot
 from pcltut.models import GaussianEncoder, GenerativeModel
 from pcltut.samplers import hmc, mala
 
@@ -36,7 +35,7 @@ def ais_log_evidence(
     num_steps: int = 300,
     num_chains: int = 2,
     kernel: Literal["hmc", "mala"] = "hmc",
-    num_leapfrog: int = 5,
+    num_leapfrog: int = 2,
     encoder: GaussianEncoder | None = None,
 ) -> Evidence:
     r"""Estimate :math:`\log p(x)` of each image by annealed importance sampling.
@@ -61,10 +60,10 @@ def ais_log_evidence(
     check_annealing(x, num_steps, num_chains, kernel)
     bridge, betas = start_bridge(model, x, encoder, num_steps)
     make_kernel = kernel_maker(kernel, num_leapfrog)
-    schedule = pilot(bridge, bridge.evaluate(bridge.start(1, generator)), betas, make_kernel, generator)
+    schedule = pilot(bridge, betas, make_kernel, generator)
     point = bridge.evaluate(bridge.start(num_chains, generator))
     log_weights, acceptance = anneal(bridge, point, schedule, make_kernel, generator)
-    return summarize(log_weights, acceptance, schedule.step_sizes)
+    return summarize(log_weights, acceptance, schedule)
 
 
 def start_bridge(
@@ -83,21 +82,22 @@ def start_bridge(
 
 
 def kernel_maker(kernel: str, num_leapfrog: int) -> MakeKernel:
-    """A kernel from a target and a step size; that of MALA is half the square of the length given."""
+    """A kernel from a target and squared steps, `scale`; MALA's step size is half the square of a leapfrog step's."""
     if kernel == "hmc":
-        return partial(hmc, num_leapfrog=num_leapfrog)
-    return lambda target, step_size: mala(target, step_size**2 / 2)
+        return lambda target, scale: hmc(target, 1.0, num_leapfrog=num_leapfrog, scale=scale)
+    return lambda target, scale: mala(target, 0.5, scale=scale)
 
 
-def summarize(log_weights: Tensor, acceptance: float, step_sizes: list[float]) -> Evidence:
+def summarize(log_weights: Tensor, acceptance: float, schedule: Schedule) -> Evidence:
     """The evidence from the weights of the chains."""
+    step_sizes = [scale.log().mean().div(2).exp() for scale in schedule.scales]
     weights = torch.softmax(log_weights, 0)
     return Evidence(
         torch.logsumexp(log_weights, 0) - math.log(len(log_weights)),
         log_weights,
         1 / weights.square().sum(0),
         acceptance,
-        torch.tensor(step_sizes, dtype=log_weights.dtype, device=log_weights.device),
+        torch.stack(step_sizes) if step_sizes else log_weights.new_zeros(0),
     )
 
 

@@ -12,8 +12,12 @@ from pcltut.models import DiagonalGaussian, GenerativeModel
 from pcltut.samplers import ChainState, Kernel
 from pcltut.samplers.kernel import Target
 
-FIRST_STEP_SIZE = 0.3  # of a leapfrog step on the first bridge, whose curvature is about one
+# The pilot walk: its first step in units of the posterior's width, and how it goes on from there.
+FIRST_STEP_SIZE = 0.3
 TARGET_ACCEPTANCE = 0.7
+ADAPTATION_RATE = 0.3
+MEMORY = 0.9
+PILOT_CHAINS = 32  # of all images together, at least
 
 
 class Point(NamedTuple):
@@ -91,17 +95,17 @@ class Bridge:
 
 
 class Schedule(NamedTuple):
-    """Betas 0 = b_0 < ... < b_K = 1, and the frozen step sizes of the moves at b_1 .. b_{K-1}."""
+    """Betas 0 = b_0 < ... < b_K = 1, and for the moves at b_1 .. b_{K-1} the squared step of each image and latent."""
 
     betas: list[float]
-    step_sizes: list[float]
+    scales: list[Float[Tensor, "batch latent"]]
 
     def reversed(self) -> "Schedule":
         """The same walk from the posterior back."""
-        return Schedule(self.betas[::-1], self.step_sizes[::-1])
+        return Schedule(self.betas[::-1], self.scales[::-1])
 
 
-MakeKernel = Callable[[Target, float], Kernel]
+MakeKernel = Callable[[Target, Tensor], Kernel]
 
 
 def anneal(
@@ -119,22 +123,29 @@ def anneal(
         log_weights += abs(betas[index] - betas[index - 1]) * point.gain
         if index < len(betas) - 1:
             bridge.beta = betas[index]
-            point, acceptance = bridge.move(make_kernel(bridge, schedule.step_sizes[index - 1]), point, generator)
+            point, acceptance = bridge.move(make_kernel(bridge, schedule.scales[index - 1]), point, generator)
             acceptances.append(acceptance.mean())
     return log_weights, torch.stack(acceptances).mean().item() if acceptances else 1.0
 
 
-def pilot(
-    bridge: Bridge, point: Point, betas: list[float], make_kernel: MakeKernel, generator: torch.Generator
-) -> Schedule:
-    """Walk once to find the moves' step sizes: each follows the acceptance that the one before it had.
+def pilot(bridge: Bridge, betas: list[float], make_kernel: MakeKernel, generator: torch.Generator) -> Schedule:
+    r"""Walk once to find the moves' steps, and throw the walk away.
 
-    The walk is thrown away. What it found is frozen, so that the walks that are weighted leave their bridges exact.
+    The step is :math:`\epsilon_i / \sqrt{v_j}` for image i and latent j: v, a running mean of the squared score over
+    images and bridges, estimates the curvature (on each bridge the two agree in expectation), and each image's
+    epsilon follows the acceptance that its last move had. The result is frozen, so that the walks that are weighted
+    leave their bridges exact.
     """
-    step_size, step_sizes = FIRST_STEP_SIZE, []
+    num_images = len(bridge.x)
+    point = bridge.evaluate(bridge.start(-(-PILOT_CHAINS // num_images), generator))
+    square = point.base_score.square().mean((0, 1))
+    log_step = torch.full_like(point.gain[0], math.log(FIRST_STEP_SIZE))
+    scales = []
     for beta in betas[1:-1]:
         bridge.beta = beta
-        step_sizes.append(step_size)
-        point, acceptance = bridge.move(make_kernel(bridge, step_size), point, generator)
-        step_size *= math.exp(acceptance.mean().item() - TARGET_ACCEPTANCE)
-    return Schedule(betas, step_sizes)
+        score = bridge.state(point).score
+        square = MEMORY * square + (1 - MEMORY) * score.square().mean((0, 1))
+        scales.append((2 * log_step).exp()[:, None] / square)
+        point, acceptance = bridge.move(make_kernel(bridge, scales[-1]), point, generator)
+        log_step = log_step + ADAPTATION_RATE * (acceptance.mean(0) - TARGET_ACCEPTANCE)
+    return Schedule(betas, scales)
