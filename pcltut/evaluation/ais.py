@@ -1,6 +1,7 @@
 """Annealed importance sampling: the evidence of a model, image by image."""
 
 import math
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -64,6 +65,18 @@ def ais_log_evidence(
     point = bridge.evaluate(bridge.start(num_chains, generator))
     log_weights, acceptance = anneal(bridge, point, schedule, make_kernel, generator)
     return summarize(log_weights, acceptance, schedule)
+
+
+def bits_per_dimension(log_evidence: Float[Tensor, " batch"], event_shape: Sequence[int]) -> Float[Tensor, " batch"]:
+    r"""Bits that a code spends on a pixel, :math:`-\log p(x) / (D \log 2)` with D the number of pixels and channels.
+
+    For likelihoods that give masses to pixel levels (`DiscretizedGaussian`): there 8 is what uniform noise costs. The
+    logarithm of a density is not a code length: it depends on the units of x.
+    """
+    num_dimensions = math.prod(event_shape)
+    if num_dimensions < 1:
+        raise ValueError(f"got event_shape={tuple(event_shape)}, expected sizes of at least 1, as (1, 28, 28)")
+    return -log_evidence / (num_dimensions * math.log(2))
 
 
 def start_bridge(
