@@ -1,0 +1,202 @@
+"""What an experiment is, as data: a setting, methods with their search spaces, seeds and budgets."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pcltut.data import DataError, available
+
+Value = float | int | str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """How thoroughly a model is measured on one split.
+
+    Args:
+        num_images: images whose log-evidence is estimated, the first of the split (0: no evidence).
+        num_bridges: annealing steps of AIS from the prior to the posterior.
+        num_chains: weights an image.
+        num_leapfrog: leapfrog steps of the HMC moves between two bridges.
+        num_samples: decoder means of prior draws that are compared with as many images of the split (0: none).
+    """
+
+    num_images: int = 64
+    num_bridges: int = 100
+    num_chains: int = 1
+    num_leapfrog: int = 3
+    num_samples: int = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What all methods of an experiment share: data, networks, likelihood, and how results are measured.
+
+    Args:
+        hidden: widths of the hidden layers, `network="mlp"` only.
+        initial_scale: sigma of the likelihood before training; it is learned.
+        features: network whose features samples are judged on: "feature-net" (28x28 gray), "inception-v3" or "dinov2"
+            (color), or "none".
+        num_train: the first images of the training split; None for all.
+        validation: the effort at each point of the curve, on the validation split.
+        test: the effort at the budgets and at the best point, on the test split, in final runs only.
+        measure_bounds: whether the tested models' lower bounds on the evidence are compared, too.
+    """
+
+    data: str = "fashion-mnist-mini"
+    network: Literal["mlp", "conv"] = "mlp"
+    hidden: tuple[int, ...] = (256, 256)
+    latent_dim: int = 32
+    likelihood: Literal["gaussian", "discretized"] = "gaussian"
+    initial_scale: float = 0.4
+    batch_size: int = 100
+    features: Literal["feature-net", "inception-v3", "dinov2", "none"] = "feature-net"
+    num_train: int | None = None
+    validation: Effort = Effort()
+    test: Effort = Effort(num_images=100, num_bridges=300, num_samples=2000)
+    measure_bounds: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """One row of the tables: an algorithm, what is fixed, and what is searched.
+
+    Hyperparameters are `learning_rate`, `encoder_learning_rate` (the decoder's if not given), `learning_rate_schedule`
+    and `step_schedule` (names in `pcltut.experiments.build`); all others go to the algorithm by name, with
+    `preconditioner` as "none", "chain" or "batch".
+
+    Args:
+        key: short name for files and the command line.
+        name: name in tables.
+        algorithm: "vae", "iwae", "lpc", "pc" (predictive coding) or "hoffman" (Hoffman, 2017).
+        fixed: hyperparameters that no trial changes.
+        guess: hyperparameters of the first trial, and of all runs where nothing is searched.
+        search: for each searched hyperparameter a list of choices, or `(low, high, "log")`.
+        tuned_as: key of the method of the experiment `tuned_in` whose chosen hyperparameters this one takes over, but
+            for those that stand in `fixed` or `guess`; its own key if empty.
+        max_iterations: Adam steps of a final run; its best point is sought up to there.
+        changes: fields of the setting that differ for this method, such as the latent size.
+    """
+
+    key: str
+    name: str
+    algorithm: Literal["vae", "iwae", "lpc", "pc", "hoffman"]
+    fixed: Mapping[str, Value] = dataclasses.field(default_factory=dict)
+    guess: Mapping[str, Value] = dataclasses.field(default_factory=dict)
+    search: Mapping[str, Sequence[Value]] = dataclasses.field(default_factory=dict)
+    tuned_as: str = ""
+    max_iterations: int = 1600
+    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A question, and all that must be run to answer it.
+
+    Args:
+        baseline: key of the method that the others are compared with, seed by seed.
+        seeds: of the final runs; a seed decides initial weights, batches and noise.
+        num_trials: draws from each method's search space; 0 where the guesses are used as they are.
+        tuning_seed: seed of all tuning runs, not one of `seeds`.
+        tuning_points: iterations at which a tuning run is measured; choices are made at the last.
+        budgets: iterations at which final runs are measured on the test split.
+        curve: iterations at which final runs are measured on the validation split, as far as a method goes.
+        tuned_in: name of an experiment whose search gives hyperparameters, see `Method.tuned_as`.
+        notes: what a reader must know, printed above the tables.
+    """
+
+    name: str
+    question: str
+    setting: Setting
+    methods: tuple[Method, ...]
+    baseline: str = "vae"
+    seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
+    num_trials: int = 0
+    tuning_seed: int = 0
+    tuning_points: tuple[int, ...] = (320, 1600)
+    budgets: tuple[int, ...] = (320, 1600)
+    curve: tuple[int, ...] = (20, 40, 80, 160, 320, 480, 640, 960, 1280, 1600)
+    tuned_in: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        keys = [method.key for method in self.methods]
+        if len(set(keys)) < len(keys) or self.baseline not in keys:
+            raise ValueError(f"got methods {keys}, expected different keys, {self.baseline!r} among them; rename one")
+        if self.num_trials and self.tuning_seed in self.seeds:
+            raise ValueError(f"got tuning_seed={self.tuning_seed} among the final seeds, expected another; change it")
+
+    def method(self, key: str) -> Method:
+        """The method of that key or name."""
+        for method in self.methods:
+            if key.lower() in (method.key, method.name.lower()):
+                return method
+        raise ValueError(f"got no method {key!r} in {self.name}, expected one of {', '.join(self.keys())}; choose one")
+
+    def keys(self) -> tuple[str, ...]:
+        """The keys of all methods, in the order of the tables."""
+        return tuple(method.key for method in self.methods)
+
+    def setting_of(self, method: Method) -> Setting:
+        """The setting with the method's own changes."""
+        return dataclasses.replace(self.setting, **method.changes)
+
+    def points(self, method: Method) -> tuple[int, ...]:
+        """Iterations at which a final run of the method is measured, the last being its end."""
+        points = {point for point in (*self.curve, *self.budgets) if point <= method.max_iterations}
+        return tuple(sorted(points | {method.max_iterations}))
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One run: a method with its hyperparameters and a seed, in tuning or for the tables."""
+
+    experiment: Experiment
+    method: Method
+    hyperparameters: Mapping[str, Value]
+    seed: int
+    trial: int | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run counts for the tables: only then the test split is used."""
+        return self.trial is None
+
+    @property
+    def name(self) -> str:
+        """Name of the run's result file, without its ending."""
+        kind = f"seed-{self.seed}" if self.is_final else f"trial-{self.trial}"
+        return f"{self.method.key}.{kind}"
+
+    @property
+    def points(self) -> tuple[int, ...]:
+        """Iterations at which the run is measured."""
+        return self.experiment.points(self.method) if self.is_final else self.experiment.tuning_points
+
+    def config(self) -> dict[str, Any]:
+        """All that decides what the run computes, as JSON has it."""
+        return {
+            "experiment": self.experiment.name,
+            "setting": to_json(dataclasses.asdict(self.experiment.setting_of(self.method))),
+            "method": self.method.key,
+            "algorithm": self.method.algorithm,
+            "hyperparameters": to_json(dict(self.hyperparameters)),
+            "points": list(self.points),
+            "budgets": list(self.experiment.budgets) if self.is_final else [],
+        }
+
+
+def to_json(value: Any) -> Any:
+    """The value as it comes back from a JSON file: tuples as lists, mappings as plain dictionaries."""
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    return [to_json(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def check_data(setting: Setting, root: Any = None) -> None:
+    """Stop early if a data set is not on this machine: experiments download nothing by themselves."""
+    present = {info.name: info.present for info in available(root)}
+    if setting.data not in present:
+        raise DataError(f"data: got {setting.data!r}, expected one of {', '.join(present)}", "choose one of them")
+    if not present[setting.data]:
+        raise DataError(f"{setting.data}: not found", f"run `python -m pcltut data get {setting.data}` first")

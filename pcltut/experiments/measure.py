@@ -1,0 +1,138 @@
+"""How good a model is: log-evidence, and samples compared with images."""
+
+import functools
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pcltut import data, evaluation
+from pcltut.data import Images
+from pcltut.evaluation import (
+    ais_log_evidence,
+    density_coverage,
+    frechet_distance,
+    frechet_distance_extrapolated,
+    load_color_features,
+    load_feature_net,
+    reference_quality,
+)
+from pcltut.experiments.declaration import Effort, Setting
+from pcltut.models import GaussianEncoder, GenerativeModel
+
+CHUNK = 500  # images that are decoded at once
+PARTS = 4  # smallest parts in the extrapolation of the Frechet distance
+REFERENCE_IMAGES = 20_000
+# (name, title in tables, whether larger is better); None: a description, neither better nor worse
+MEASURES: dict[str, tuple[str, bool | None]] = {
+    "log_evidence": ("log-evidence", True),
+    "bits_per_dimension": ("bits/dim", False),
+    "frechet": ("Frechet", False),
+    "frechet_extrapolated": ("Frechet, N to inf", False),
+    "density": ("density", True),
+    "coverage": ("coverage", True),
+    "encoder_scale": ("encoder std", None),
+    "sigma": ("sigma", None),
+}
+
+
+def measure(
+    setting: Setting,
+    model: GenerativeModel,
+    encoder: GaussianEncoder | None,
+    split: str,
+    *,
+    seed: int,
+    device: str = "cpu",
+    root: Any = None,
+) -> dict[str, float]:
+    """All measures of a model on the validation or the test split.
+
+    Log-evidence is the mean over images of AIS from the prior, the same for every method, with or without encoder: a
+    lower bound in expectation, in nats an image. Frechet distance, density and coverage compare the decoder's means at
+    prior draws (no pixel noise) with images, on the setting's features. Noise depends on the seed alone, not on the
+    method.
+    """
+    effort = setting.test if split == "test" else setting.validation
+    generator = torch.Generator(device).manual_seed(2 * seed + (split == "test"))
+    images = load(setting.data, split, device, root)
+    found: dict[str, float] = {"sigma": model.likelihood.scale.item()}
+    if encoder is not None:
+        with torch.no_grad():
+            found["encoder_scale"] = encoder(images[: max(effort.num_images, CHUNK)].as_float()).scale.mean().item()
+    if effort.num_images:
+        found |= evidence(setting, model, images[: effort.num_images], effort, generator)
+    if effort.num_samples and setting.features != "none":
+        found |= samples(setting, model, images, effort, generator, final=split == "test")
+    return found
+
+
+def evidence(
+    setting: Setting, model: GenerativeModel, images: Images, effort: Effort, generator: torch.Generator
+) -> dict[str, float]:
+    """Mean log-evidence by AIS, in nats an image; for binned pixels also in bits a pixel."""
+    found = ais_log_evidence(
+        model,
+        images.as_float(),
+        generator=generator,
+        num_steps=effort.num_bridges,
+        num_chains=effort.num_chains,
+        num_leapfrog=effort.num_leapfrog,
+    ).log_evidence
+    values = {"log_evidence": found.mean().item()}
+    if setting.likelihood == "discretized":
+        values["bits_per_dimension"] = evaluation.bits_per_dimension(found, images.event_shape).mean().item()
+    return values
+
+
+def samples(
+    setting: Setting, model: GenerativeModel, images: Images, effort: Effort, generator: torch.Generator, *, final: bool
+) -> dict[str, float]:
+    """Distances between images and the decoder's means at as many prior draws; extrapolated in final tests."""
+    network = feature_network(setting.features, str(images.device))
+    real = _real_features(setting.features, images, min(effort.num_samples, len(images)))
+    with torch.no_grad():
+        z = model.sample_prior(len(real), generator=generator)
+        fake = torch.cat([network(model.decode(part)) for part in z.split(CHUNK)])
+    if not bool(torch.isfinite(fake).all()):
+        return dict.fromkeys(("frechet", "density", "coverage"), math.nan)
+    density, coverage = density_coverage(real, fake)
+    values = {"frechet": frechet_distance(real, fake), "density": density, "coverage": coverage}
+    if final and len(real) // PARTS > real.shape[1]:
+        values["frechet_extrapolated"] = frechet_distance_extrapolated(real, fake, generator=generator, max_parts=PARTS)
+    return values
+
+
+def references(setting: Setting, device: str = "cpu", root: Any = None) -> dict[str, dict[str, float]]:
+    """The floor and the ceiling of the sample measures on the test split, from `reference_quality`."""
+    if not setting.test.num_samples or setting.features == "none":
+        return {}
+    test, train = (load(setting.data, split, device, root) for split in ("test", "train"))
+    num = min(setting.test.num_samples, len(test), len(train))
+    rows = reference_quality(
+        feature_network(setting.features, device),
+        train[:REFERENCE_IMAGES].as_float(),
+        test[:num].as_float(),
+        num,
+        generator=torch.Generator(device).manual_seed(0),
+    )
+    return {name: row._asdict() for name, row in rows.items()}
+
+
+@functools.lru_cache(maxsize=8)
+def load(name: str, split: str, device: str, root: Any = None) -> Images:
+    """A split on its device, kept for the next run in the same process."""
+    return data.load(name, split, root).to(device)
+
+
+@functools.lru_cache(maxsize=2)
+def feature_network(name: str, device: str) -> torch.nn.Module:
+    """The network whose features samples are judged on, kept for the next run in the same process."""
+    return load_feature_net().to(device) if name == "feature-net" else load_color_features(name, device)
+
+
+@functools.lru_cache(maxsize=8)
+def _real_features(name: str, images: Images, num: int) -> Tensor:
+    with torch.no_grad():
+        return feature_network(name, str(images.device))(images[:num].as_float())

@@ -1,0 +1,85 @@
+"""Numbers of the tables: intervals over seeds, differences paired by seed, and how soon a target is reached."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pcltut.experiments.statistics import Interval, paired_interval, t_interval
+
+
+def test_values(results: Mapping[str, Any], method: str, at: str | int, name: str) -> dict[int, float]:
+    """A measure on the test split by seed, for the runs that have it.
+
+    Args:
+        at: a budget in iterations, or "best" for the best point by validation.
+        name: of the measure, such as "log_evidence".
+    """
+    found = {}
+    for run in results["runs"]:
+        value = run["test"].get(str(at), {}).get(name)
+        if run["method"] == method and value is not None:
+            found[run["seed"]] = value
+    return found
+
+
+def summarize(results: Mapping[str, Any], method: str, at: str | int, name: str) -> Interval:
+    """Mean and 95 % t interval of a measure over seeds."""
+    return t_interval(list(test_values(results, method, at, name).values()))
+
+
+def difference(results: Mapping[str, Any], method: str, at: str | int, name: str, baseline: str = "") -> Interval:
+    """Mean and 95 % t interval of a measure's differences from the baseline, over the seeds that both have."""
+    values = test_values(results, method, at, name)
+    others = test_values(results, baseline or results["baseline"], at, name)
+    seeds = sorted(values.keys() & others.keys())
+    return paired_interval([values[seed] for seed in seeds], [others[seed] for seed in seeds])
+
+
+def curves(results: Mapping[str, Any], method: str, column: str) -> tuple[list[int], list[list[float | None]]]:
+    """Iterations, and one curve of a column for each seed, from validation."""
+    runs = [run["curve"] for run in results["runs"] if run["method"] == method]
+    longest = max((curve["iteration"] for curve in runs), key=len, default=[])
+    return longest, [curve.get(column, [None] * len(curve["iteration"])) for curve in runs]
+
+
+def iterations_to_reach(curve: Mapping[str, list], target: float, column: str = "log_evidence") -> float | None:
+    """The first iteration at which a validation curve crosses the target, straight between its points.
+
+    None if it never does. Before the first point nothing is known: a curve that begins above the target has its first
+    point's iteration.
+    """
+    before: tuple[float, float] | None = None
+    for iteration, value in zip(curve["iteration"], curve[column], strict=True):
+        if value is None:
+            continue
+        if value >= target:
+            if before is None:
+                return float(iteration)
+            share = (target - before[1]) / (value - before[1])
+            return before[0] + share * (iteration - before[0])
+        before = (iteration, value)
+    return None
+
+
+def reach_baseline(results: Mapping[str, Any], method: str) -> tuple[Interval, Interval, int]:
+    """How soon a method has the baseline's best validation log-evidence of the same seed.
+
+    Gives its iterations, their share of the iterations that the baseline took to its best, and how many seeds never got
+    there.
+    """
+    runs = {(run["method"], run["seed"]): run["curve"] for run in results["runs"]}
+    needed, shares, missed = [], [], 0
+    for (key, seed), curve in runs.items():
+        other = runs.get((results["baseline"], seed))
+        if key != method or other is None:
+            continue
+        values = [value for value in other["log_evidence"] if value is not None]
+        if not values or "log_evidence" not in curve:
+            continue
+        best = other["iteration"][other["log_evidence"].index(max(values))]
+        reached = iterations_to_reach(curve, max(values))
+        if reached is None:
+            missed += 1
+        else:
+            needed.append(reached)
+            shares.append(reached / best)
+    return t_interval(needed), t_interval(shares), missed

@@ -1,0 +1,84 @@
+"""One thing varied at a time, with the rest as the headline's search chose it."""
+
+import dataclasses
+from collections.abc import Iterable
+
+from pcltut.experiments.declaration import Effort, Experiment, Method, Setting, Value
+from pcltut.experiments.headline import HEADLINE
+
+SHORT_CURVE = (80, 320, 800, 1600)
+SEEDS = (1, 2, 3)
+BASE = HEADLINE.setting
+
+
+def like(key: str, suffix: str = "", name: str = "", *, changes: dict | None = None, **fixed: Value) -> Method:
+    """A method of the headline as it was tuned there, but for the hyperparameters and setting fields given."""
+    method = HEADLINE.method(key)
+    return dataclasses.replace(
+        method,
+        key=f"{key}{suffix}",
+        name=f"{method.name}{name}",
+        fixed={**method.fixed, **fixed},
+        search={},
+        tuned_as=key,
+        max_iterations=1600,
+        changes=changes or {},
+    )
+
+
+def sweep(key: str, field: str, values: Iterable[Value]) -> tuple[Method, ...]:
+    """One method at several values of one hyperparameter."""
+    label = field.replace("_", " ")
+    return tuple(like(key, f"-{value:g}", f", {label} {value:g}", **{field: value}) for value in values)
+
+
+def declare(name: str, question: str, methods: tuple[Method, ...], setting: Setting = BASE, **more) -> Experiment:
+    """An experiment with the headline's tuned hyperparameters, three seeds, and the VAE beside it."""
+    vae = () if any(method.key == "vae" for method in methods) or "baseline" in more else (like("vae"),)
+    return Experiment(
+        name, question, setting, (*vae, *methods), seeds=SEEDS, curve=SHORT_CURVE, tuned_in="headline", **more
+    )
+
+
+WARM_STARTS = declare(
+    "warm-starts",
+    "Where should chains start, and what should fit the encoder, when chains are short or long?",
+    tuple(
+        like(f"lpc-{start}", f"-T{num_steps}", f", T = {num_steps}", num_steps=num_steps)
+        for start in ("prior", "persistent", "forward", "reverse", "jeffreys")
+        for num_steps in (2, 5, 20)
+    ),
+)
+STEP_SIZE = declare(
+    "step-size",
+    "How does the step size trade evidence for samples, with and without a preconditioner?",
+    (
+        *sweep("lpc-reverse", "step_size", (1e-5, 1e-4, 4e-4, 1e-3, 2e-3)),
+        *sweep("lpc-reverse-shared", "step_size", (1e-2, 5e-2, 1.5e-1, 3e-1, 6e-1)),
+    ),
+)
+NUM_STEPS = declare(
+    "num-steps",
+    "What does a longer chain buy, for each iteration and for each decoder evaluation?",
+    (
+        *sweep("lpc-reverse", "num_steps", (1, 2, 5, 10, 20)),
+        *sweep("lpc-jeffreys-shared", "num_steps", (1, 2, 5, 10, 20)),
+    ),
+)
+TIGHTNESS = declare(
+    "tightness",
+    "How far below the sandwiched log-evidence do the bounds lie, for models trained in different ways?",
+    (like("iwae"), like("lpc-prior"), like("lpc-reverse"), like("lpc-jeffreys-shared")),
+    dataclasses.replace(BASE, measure_bounds=True, test=Effort(100, 1000, 4, 5, 2000)),
+)
+CAPACITY = declare(
+    "capacity",
+    "Does the comparison change with the size of the latent?",
+    tuple(
+        like(key, f"-{size}", f", latent {size}", changes={"latent_dim": size})
+        for size in (2, 8, 32, 128)
+        for key in ("vae", "lpc-reverse", "lpc-jeffreys-shared")
+    ),
+    baseline="vae-32",
+)
+SWEEPS = (WARM_STARTS, STEP_SIZE, NUM_STEPS, TIGHTNESS, CAPACITY)

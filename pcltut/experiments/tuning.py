@@ -1,0 +1,151 @@
+"""Tuning: the same number of random draws for each method, known before the first of them runs."""
+
+import dataclasses
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pcltut.experiments.declaration import Experiment, Job, Method, Value, to_json
+
+CRITERIA = {"log_evidence": True, "frechet": False}  # whether larger is better
+MAX_DRAWS = 1000
+
+
+def tuning_jobs(experiment: Experiment) -> list[Job]:
+    """All tuning runs, trial by trial.
+
+    Trial 0 of a method is its guess, the others are independent random draws from its search space, different from one
+    another. They depend on the method's key alone, never on results, so that runs can go in any order, in parallel,
+    and on from where they were stopped.
+    """
+    draws = {method.key: draw_trials(method, experiment.num_trials) for method in experiment.methods}
+    return [
+        Job(experiment, method, draws[method.key][trial], experiment.tuning_seed, trial)
+        for trial in range(experiment.num_trials)
+        for method in experiment.methods
+        if trial < len(draws[method.key])
+    ]
+
+
+def draw_trials(method: Method, num_trials: int) -> list[dict[str, Value]]:
+    """Hyperparameters of a method's trials, by optuna's random sampler; fewer if its space has no more points."""
+    if num_trials == 0:
+        return []
+    optuna = _import_optuna()
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        sampler = optuna.samplers.RandomSampler(seed=zlib.crc32(method.key.encode()))
+        study = optuna.create_study(sampler=sampler)
+        space = {name: _distribution(optuna, name, values) for name, values in method.search.items()}
+        trials = [{**method.guess, **method.fixed}]
+        for _ in range(MAX_DRAWS):
+            if len(trials) >= num_trials:
+                break
+            drawn = {name: _short(value) for name, value in study.ask(space).params.items()}
+            drawn = {**method.guess, **drawn, **method.fixed}
+            if drawn not in trials:
+                trials.append(drawn)
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+    return trials
+
+
+def choose(experiment: Experiment, methods: Sequence[Method], results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The search as it is committed: all trials with their measures, and each method's choice.
+
+    Chosen is the lowest mean rank in validation log-evidence and validation Frechet distance at the last tuning point
+    (ties: log-evidence); a run that failed ranks last.
+    """
+    choices = {}
+    for method in methods:
+        runs = [result for result in results if result["config"]["method"] == method.key]
+        runs.sort(key=lambda result: result["trial"])
+        rows = [_last_row(run, experiment) for run in runs]
+        best = best_trial(rows)
+        choices[method.key] = {
+            **_searched(method),
+            "trials": [
+                {"hyperparameters": run["config"]["hyperparameters"], "failed": run["failed"], "curve": run["curve"]}
+                for run in runs
+            ],
+            "chosen": best,
+            "hyperparameters": runs[best]["config"]["hyperparameters"],
+        }
+    origins = [result["provenance"] for result in results]
+    return {
+        "experiment": experiment.name,
+        "declaration": declaration(experiment),
+        "sampler": "optuna RandomSampler, seeded by the CRC-32 of the method's key; trial 0 is the declared guess",
+        "criterion": "lowest mean rank of validation log-evidence and Frechet distance at the last point",
+        "provenance": {
+            "device": sorted({origin["device"] for origin in origins}),
+            "commit": sorted({origin["commit"] for origin in origins}),
+            "versions": origins[0]["versions"],
+        },
+        "methods": choices,
+    }
+
+
+def declaration(experiment: Experiment) -> dict[str, Any]:
+    """What a search depends on; another declaration needs another search."""
+    return {
+        "tuning_seed": experiment.tuning_seed,
+        "tuning_points": list(experiment.tuning_points),
+        "num_trials": experiment.num_trials,
+        "setting": to_json(dataclasses.asdict(experiment.setting)),
+    }
+
+
+def covers(search: Mapping[str, Any], experiment: Experiment, method: Method) -> bool:
+    """Whether a recorded search is the one that the experiment and the method declare."""
+    found = search.get("methods", {}).get(method.key, {})
+    same = all(found.get(name) == value for name, value in _searched(method).items())
+    return same and search.get("declaration") == declaration(experiment)
+
+
+def _searched(method: Method) -> dict[str, Any]:
+    return {name: to_json(dict(getattr(method, name))) for name in ("fixed", "guess", "search")}
+
+
+def best_trial(rows: Sequence[Mapping[str, float | None]]) -> int:
+    """Index of the row with the lowest mean rank over the criteria; ties go to the higher log-evidence.
+
+    Where all runs failed it is the first, the declared guess, so that the tables show the failure.
+    """
+    used = [name for name in CRITERIA if any(row.get(name) is not None for row in rows)] or list(CRITERIA)
+    costs = {name: [_cost(row.get(name), larger_is_better=CRITERIA[name]) for row in rows] for name in used}
+    ranks = [sum(sum(other < costs[name][i] for other in costs[name]) for name in used) for i in range(len(rows))]
+    return min(range(len(rows)), key=lambda i: (ranks[i], costs[used[0]][i], i))
+
+
+def _cost(value: float | None, *, larger_is_better: bool) -> float:
+    return float("inf") if value is None else -value if larger_is_better else value
+
+
+def _last_row(run: Mapping[str, Any], experiment: Experiment) -> Mapping[str, float | None]:
+    finished = run["failed"] is None and run["curve"]
+    return run["curve"][-1] if finished else dict.fromkeys(CRITERIA)
+
+
+def _distribution(optuna: Any, name: str, values: Sequence[Value]) -> Any:
+    if len(values) == 3 and values[-1] == "log":
+        return optuna.distributions.FloatDistribution(values[0], values[1], log=True)
+    if not values:
+        raise ValueError(f"got no values to search for {name}, expected choices or (low, high, 'log'); give some")
+    return optuna.distributions.CategoricalDistribution(tuple(values))
+
+
+def _short(value: Value) -> Value:
+    return float(f"{value:.3g}") if isinstance(value, float) else value
+
+
+def _import_optuna() -> Any:
+    try:
+        import optuna
+    except ImportError as error:
+        raise ValueError(
+            "tuning needs the library optuna; run `python -m pip install optuna` (runs with committed hyperparameters "
+            "do not need it)"
+        ) from error
+    return optuna
