@@ -1,6 +1,39 @@
 """Evaluation: how healthy the chains are, and how likely a model makes images that it has not seen."""
 
-from pcltut.evaluation.ais import Evidence, ais_log_evidence
+from pcltut.evaluation.ais import Evidence, ais_log_evidence, bits_per_dimension
+from pcltut.evaluation.bdmc import BDMC, bdmc
+from pcltut.evaluation.color_features import ColorFeatures, load_color_features
 from pcltut.evaluation.diagnostics import effective_sample_size, integrated_autocorrelation_time, split_rhat
+from pcltut.evaluation.feature_training import train_feature_net
+from pcltut.evaluation.features import FeatureNet, load_feature_net
+from pcltut.evaluation.frechet import frechet_distance, frechet_distance_extrapolated
+from pcltut.evaluation.mmd import kernel_distance
+from pcltut.evaluation.neighbors import density_coverage, precision_recall
+from pcltut.evaluation.path_bound import ula_path_bound
+from pcltut.evaluation.reference import SampleQuality, pixel_gaussian_samples, reference_quality, sample_quality
 
-__all__ = ["Evidence", "ais_log_evidence", "effective_sample_size", "integrated_autocorrelation_time", "split_rhat"]
+__all__ = [
+    "BDMC",
+    "ColorFeatures",
+    "Evidence",
+    "FeatureNet",
+    "SampleQuality",
+    "ais_log_evidence",
+    "bdmc",
+    "bits_per_dimension",
+    "density_coverage",
+    "effective_sample_size",
+    "frechet_distance",
+    "frechet_distance_extrapolated",
+    "integrated_autocorrelation_time",
+    "kernel_distance",
+    "load_color_features",
+    "load_feature_net",
+    "pixel_gaussian_samples",
+    "precision_recall",
+    "reference_quality",
+    "sample_quality",
+    "split_rhat",
+    "train_feature_net",
+    "ula_path_bound",
+]

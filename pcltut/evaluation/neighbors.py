@@ -1,0 +1,90 @@
+"""Measures that count neighbors: density and coverage, precision and recall."""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Bool, Float, Float64
+from torch import Tensor
+
+from pcltut.evaluation.frechet import as_features
+
+ROWS = 1000  # rows of the distance matrix that are in memory at once
+
+
+def density_coverage(
+    real: Float[Tensor, "n features"], fake: Float[Tensor, "m features"], *, num_neighbors: int = 5
+) -> tuple[float, float]:
+    r"""Density and coverage of Naeem et al. (2020), with balls around the real samples.
+
+    The ball :math:`B_i` around real sample i reaches to its k-th nearest real neighbor. Density is the mean number of
+    balls that a fake sample lies in, divided by k; coverage is the share of balls that hold a fake sample:
+
+    .. math::
+        \mathrm{density} = \frac{1}{k m} \sum_{j=1}^{m} \sum_{i=1}^{n} 1[y_j \in B_i], \qquad
+        \mathrm{coverage} = \frac{1}{n} \sum_{i=1}^{n} 1[\exists j : y_j \in B_i]
+
+    For equal laws the mean density is 1, and the mean coverage :math:`1 - \prod_{i=1}^{k} (n - i) / (n + m - i)`
+    (about 0.97 for k = 5 and n = m). Density can exceed 1: samples near the modes score more than the data. Coverage
+    depends on n and m.
+    """
+    real, fake = _check(real, fake, num_neighbors)
+    radii = _squared_radii(real, num_neighbors)
+    hits, covered = 0, 0
+    for rows, distances in _squared_distances(real, fake):
+        inside = distances < radii[rows, None]
+        hits += inside.sum().item()
+        covered += inside.any(1).sum().item()
+    return hits / (num_neighbors * len(fake)), covered / len(real)
+
+
+def precision_recall(
+    real: Float[Tensor, "n features"], fake: Float[Tensor, "m features"], *, num_neighbors: int = 3
+) -> tuple[float, float]:
+    """Precision and recall of Kynkaanniemi et al. (2019), with balls around the samples of both sets.
+
+    Precision is the share of fake samples that lie in the ball of some real sample, recall the share of real samples
+    that lie in the ball of some fake one; a ball reaches to the k-th nearest neighbor in its own set. One outlier among
+    the real samples has a large ball and can raise precision, and outliers among the fake ones raise recall: density
+    and coverage were made to mend this.
+    """
+    real, fake = _check(real, fake, num_neighbors)
+    return (
+        _in_some_ball(fake, real, num_neighbors).double().mean().item(),
+        _in_some_ball(real, fake, num_neighbors).double().mean().item(),
+    )
+
+
+def _in_some_ball(points: Tensor, centers: Tensor, num_neighbors: int) -> Bool[Tensor, " points"]:
+    radii = _squared_radii(centers, num_neighbors)
+    inside = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+    for rows, distances in _squared_distances(points, centers):
+        inside[rows] = (distances < radii).any(1)
+    return inside
+
+
+def _squared_radii(centers: Tensor, num_neighbors: int) -> Float64[Tensor, " centers"]:
+    """Squared distance of each center to its k-th nearest neighbor among the others."""
+    radii = torch.empty(len(centers), dtype=torch.float64, device=centers.device)
+    for rows, distances in _squared_distances(centers, centers):
+        index = torch.arange(rows.start, rows.stop, device=centers.device)
+        distances[index - rows.start, index] = torch.inf  # none is its own neighbor
+        radii[rows] = distances.kthvalue(num_neighbors, dim=1).values
+    return radii
+
+
+def _squared_distances(rows: Tensor, columns: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """The matrix of squared distances, some rows at a time."""
+    column_norms = columns.square().sum(1)
+    for start in range(0, len(rows), ROWS):
+        part = rows[start : start + ROWS]
+        distances = part.square().sum(1, keepdim=True) + column_norms - 2 * part @ columns.T
+        yield slice(start, start + len(part)), distances
+
+
+def _check(real: Tensor, fake: Tensor, num_neighbors: int) -> tuple[Tensor, Tensor]:
+    """Both sets in double precision, moved so that the real mean is zero: rounding is smallest there."""
+    if num_neighbors < 1:
+        raise ValueError(f"num_neighbors: got {num_neighbors}, expected at least 1")
+    real, fake = as_features(real, fake, at_least=num_neighbors + 1)
+    center = real.mean(0)
+    return real - center, fake - center

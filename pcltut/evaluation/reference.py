@@ -1,0 +1,77 @@
+"""Sample quality in one call, and the two ends of its scale: real images, and images without structure."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pcltut.evaluation.frechet import frechet_distance, frechet_distance_extrapolated
+from pcltut.evaluation.neighbors import density_coverage
+
+
+class SampleQuality(NamedTuple):
+    """How far samples are from real images, on the features of one network."""
+
+    frechet: float
+    frechet_extrapolated: float  # to infinitely many samples
+    density: float
+    coverage: float
+
+
+def sample_quality(
+    real: Float[Tensor, "n features"], fake: Float[Tensor, "m features"], *, generator: torch.Generator
+) -> SampleQuality:
+    """Frechet distance, the same extrapolated, density and coverage (5 neighbors).
+
+    Args:
+        real: features of images that no model was trained on.
+        fake: features of samples.
+        generator: draws the partitions of `frechet_distance_extrapolated`.
+    """
+    return SampleQuality(
+        frechet_distance(real, fake),
+        frechet_distance_extrapolated(real, fake, generator=generator),
+        *density_coverage(real, fake),
+    )
+
+
+def pixel_gaussian_samples(
+    x: Float[Tensor, "n c h w"], num_samples: int, *, generator: torch.Generator
+) -> Float[Tensor, "samples c h w"]:
+    """Images whose pixels are independent normal numbers with each pixel's mean and deviation in `x`, cut to [-1, 1].
+
+    What a model of the pixels one by one would draw: the ceiling of every distance that is worth reporting.
+    """
+    noise = torch.randn(num_samples, *x.shape[1:], generator=generator, device=generator.device).to(x)
+    return (x.mean(0) + x.std(0) * noise).clamp(-1, 1)
+
+
+@torch.no_grad()
+def reference_quality(
+    network: nn.Module,
+    train: Float[Tensor, "n c h w"],
+    test: Float[Tensor, "m c h w"],
+    num_samples: int,
+    *,
+    generator: torch.Generator,
+) -> dict[str, SampleQuality]:
+    """The two rows that belong beside every table of sample quality.
+
+    "training images": as many training images in the place of samples, the floor (a model that only remembers its
+    training images gets it too). "pixel Gaussian": `pixel_gaussian_samples` of the training images, the ceiling.
+
+    Args:
+        network: images to features, such as `load_feature_net()`.
+        train: training images, of which the first `num_samples` stand for samples.
+        test: the images that samples are compared with.
+        num_samples: how many samples the other rows of the table use.
+    """
+    if num_samples > len(train):
+        raise ValueError(f"num_samples: got {num_samples}, but only {len(train)} training images; take fewer samples")
+    real = network(test)
+    rows = {
+        "training images": train[:num_samples],
+        "pixel Gaussian": pixel_gaussian_samples(train, num_samples, generator=generator),
+    }
+    return {name: sample_quality(real, network(images), generator=generator) for name, images in rows.items()}
