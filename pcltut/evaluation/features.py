@@ -60,10 +60,10 @@ class FeatureNet(nn.Module):
 def load_feature_net() -> FeatureNet:
     """The trained network, from the weights inside the package, for evaluation only: no gradient flows into them.
 
-    `python -m pcltut features --epochs 10 --seed 0` trained it on the 55,000 training images of the whole Fashion-MNIST;
-    it is right on 92.6 % of the 10,000 test images. The file's metadata hold command, seed and accuracies. Weights are
-    stored with 16 bits and used with 32. The embedded set's test images are new to the network, its training and
-    validation images are not.
+    `python -m pcltut features --epochs 10 --seed 0` trained it on the 55,000 training images of the whole
+    Fashion-MNIST; it is right on 92.6 % of the 10,000 test images. The file's metadata hold command, seed and
+    accuracies. Weights are stored with 16 bits and used with 32. The embedded set's test images are new to the network,
+    its training and validation images are not.
 
     Raises:
         ValueError: the file is missing or was altered.
