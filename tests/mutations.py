@@ -145,6 +145,51 @@ MUTATIONS = (
         "test_samplers_exact.py",
     ),
     Mutation(
+        "12 AIS weight at the state after the move",
+        "evaluation/annealing.py",
+        "        log_weights += abs(betas[index] - betas[index - 1]) * point.gain\n"
+        "        if index < len(betas) - 1:\n"
+        "            bridge.beta = betas[index]\n"
+        "            point, acceptance = bridge.move("
+        "make_kernel(bridge, schedule.scales[index - 1]), point, generator)\n"
+        "            acceptances.append(acceptance.mean())\n",
+        "        if index < len(betas) - 1:\n"
+        "            bridge.beta = betas[index]\n"
+        "            point, acceptance = bridge.move("
+        "make_kernel(bridge, schedule.scales[index - 1]), point, generator)\n"
+        "            acceptances.append(acceptance.mean())\n"
+        "        log_weights += abs(betas[index] - betas[index - 1]) * point.gain\n",
+        "test_evaluation_bdmc.py",
+    ),
+    Mutation(
+        "12 AIS weight with the next bridge's width",
+        "evaluation/annealing.py",
+        "abs(betas[index] - betas[index - 1])",
+        "abs(betas[min(index + 1, len(betas) - 1)] - betas[index - 1 if index == len(betas) - 1 else index])",
+        "test_evaluation_bdmc.py",
+    ),
+    Mutation(
+        "12 AIS moves on the bridge before",
+        "evaluation/annealing.py",
+        "bridge.beta = betas[index]\n            point",
+        "bridge.beta = betas[index - 1]\n            point",
+        "test_evaluation_bdmc.py",
+    ),
+    Mutation(
+        "12 AIS keeps the rejected proposal's gain",
+        "evaluation/annealing.py",
+        "moved = (state.z == self.last.z).all(-1)",
+        "moved = torch.ones_like(state.z[..., 0], dtype=torch.bool)",
+        "test_evaluation_ais.py",
+    ),
+    Mutation(
+        "12 path bound with the next bridge's score on the way back",
+        "evaluation/path_bound.py",
+        "_score(moved, beta)",
+        "_score(moved, min(beta + 1 / num_steps, 1.0))",
+        "test_evaluation_path_bound.py",
+    ),
+    Mutation(
         "13 reverse-KL gradient after the decoder's step",
         "training/fit.py",
         "            if encoder_optimizer is not None:\n",

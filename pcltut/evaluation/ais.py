@@ -1,7 +1,7 @@
 """Annealed importance sampling: the evidence of a model, image by image."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pcltut.evaluation.annealing import Bridge, MakeKernel, Schedule, anneal, pilot
-from pcltut.models import GaussianEncoder, GenerativeModel
+from pcltut.models import DiagonalGaussian, GenerativeModel
 from pcltut.samplers import hmc, mala
 
 
@@ -37,7 +37,7 @@ def ais_log_evidence(
     num_chains: int = 2,
     kernel: Literal["hmc", "mala"] = "hmc",
     num_leapfrog: int = 2,
-    encoder: GaussianEncoder | None = None,
+    encoder: Callable[[Tensor], DiagonalGaussian] | None = None,
 ) -> Evidence:
     r"""Estimate :math:`\log p(x)` of each image by annealed importance sampling.
 
@@ -62,7 +62,7 @@ def ais_log_evidence(
     bridge, betas = start_bridge(model, x, encoder, num_steps)
     make_kernel = kernel_maker(kernel, num_leapfrog)
     schedule = pilot(bridge, betas, make_kernel, generator)
-    point = bridge.evaluate(bridge.start(num_chains, generator))
+    point = bridge.start(num_chains, generator)
     log_weights, acceptance = anneal(bridge, point, schedule, make_kernel, generator)
     return summarize(log_weights, acceptance, schedule)
 
@@ -80,7 +80,7 @@ def bits_per_dimension(log_evidence: Float[Tensor, " batch"], event_shape: Seque
 
 
 def start_bridge(
-    model: GenerativeModel, x: Tensor, encoder: GaussianEncoder | None, num_steps: int
+    model: GenerativeModel, x: Tensor, encoder: Callable[[Tensor], DiagonalGaussian] | None, num_steps: int
 ) -> tuple[Bridge, list[float]]:
     """The bridges from the prior or from the encoder's q, and their betas.
 
@@ -91,6 +91,11 @@ def start_bridge(
         return Bridge(model, x, None), [(step / num_steps) ** 4 for step in range(num_steps + 1)]
     with torch.no_grad():
         q = encoder(x)
+    if q.mean.shape[-1] != model.latent_dim:
+        raise ValueError(
+            f"got an encoder with {q.mean.shape[-1]} latents, expected {model.latent_dim} like the model; "
+            "build both with one latent_dim"
+        )
     return Bridge(model, x, q), [step / num_steps for step in range(num_steps + 1)]
 
 

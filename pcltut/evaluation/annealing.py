@@ -20,6 +20,9 @@ MEMORY = 0.9
 PILOT_CHAINS = 32  # of all images together, at least
 
 
+MakeKernel = Callable[[Target, Tensor], Kernel]
+
+
 class Point(NamedTuple):
     """Positions with all that any bridge needs there: no decoder pass is needed to change the bridge.
 
@@ -47,14 +50,26 @@ class Bridge:
         self.beta = 0.0
         self.last: Point | None = None
 
-    def start(self, num_chains: int, generator: torch.Generator) -> Float[Tensor, "chains batch latent"]:
-        """Independent draws from the first distribution, `num_chains` for each image."""
-        if self.q is not None:
+    def start(self, num_chains: int, generator: torch.Generator) -> Point:
+        """Independent draws from the first distribution, `num_chains` for each image.
+
+        Raises:
+            ValueError: the log-density of the images there is not finite.
+        """
+        if self.q is None:
+            z = self.model.sample_prior(num_chains * len(self.x), generator=generator)
+            z = z.reshape(num_chains, len(self.x), -1)
+        else:
             shape = (num_chains, *self.q.mean.shape)
             noise = torch.randn(shape, generator=generator, device=generator.device, dtype=self.q.mean.dtype)
-            return self.q.sample(noise)
-        z = self.model.sample_prior(num_chains * len(self.x), generator=generator)
-        return z.reshape(num_chains, len(self.x), -1).detach()
+            z = self.q.sample(noise)
+        point = self.evaluate(z)
+        if not bool(torch.isfinite(point.gain).all()):
+            raise ValueError(
+                "got a model with a log-likelihood that is not finite at draws of the first distribution, expected "
+                "finite ones; train it with a lower learning rate, or start from an encoder"
+            )
+        return point
 
     def evaluate(self, z: Float[Tensor, "*chain batch latent"]) -> Point:
         """The point at `z`."""
@@ -105,9 +120,6 @@ class Schedule(NamedTuple):
         return Schedule(self.betas[::-1], self.scales[::-1])
 
 
-MakeKernel = Callable[[Target, Tensor], Kernel]
-
-
 def anneal(
     bridge: Bridge, point: Point, schedule: Schedule, make_kernel: MakeKernel, generator: torch.Generator
 ) -> tuple[Float[Tensor, "*chain batch"], float]:
@@ -137,7 +149,7 @@ def pilot(bridge: Bridge, betas: list[float], make_kernel: MakeKernel, generator
     leave their bridges exact.
     """
     num_images = len(bridge.x)
-    point = bridge.evaluate(bridge.start(-(-PILOT_CHAINS // num_images), generator))
+    point = bridge.start(-(-PILOT_CHAINS // num_images), generator)
     square = point.base_score.square().mean((0, 1))
     log_step = torch.full_like(point.gain[0], math.log(FIRST_STEP_SIZE))
     scales = []

@@ -1,5 +1,6 @@
 """Bidirectional Monte Carlo: the evidence of simulated data between a lower and an upper bound."""
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from pcltut.evaluation.ais import Evidence, check_annealing, kernel_maker, start_bridge, summarize
 from pcltut.evaluation.annealing import anneal, pilot
-from pcltut.models import GaussianEncoder, GenerativeModel
+from pcltut.models import DiagonalGaussian, GenerativeModel
 
 
 class BDMC(NamedTuple):
@@ -36,7 +37,7 @@ def bdmc(
     num_chains: int = 2,
     kernel: Literal["hmc", "mala"] = "hmc",
     num_leapfrog: int = 2,
-    encoder: GaussianEncoder | None = None,
+    encoder: Callable[[Tensor], DiagonalGaussian] | None = None,
 ) -> BDMC:
     r"""Sandwich :math:`\log p(x)` of simulated images between AIS and AIS in reverse.
 
@@ -65,7 +66,7 @@ def bdmc(
     make_kernel = kernel_maker(kernel, num_leapfrog)
     schedule = pilot(bridge, betas, make_kernel, generator)
 
-    point = bridge.evaluate(bridge.start(num_chains, generator))
+    point = bridge.start(num_chains, generator)
     forward = summarize(*anneal(bridge, point, schedule, make_kernel, generator), schedule)
 
     point = bridge.evaluate(z.expand(num_chains, *z.shape))

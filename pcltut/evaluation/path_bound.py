@@ -42,7 +42,7 @@ def ula_path_bound(
     if num_samples < 1:
         raise ValueError(f"got num_samples={num_samples}, expected at least 1 for each image")
     bridge = Bridge(model, x, q)
-    point = bridge.evaluate(bridge.start(num_samples, generator))
+    point = bridge.start(num_samples, generator)
     log_weights = -point.base.double()
     for step in range(1, num_steps + 1):
         beta = step / num_steps if annealed else 1.0
