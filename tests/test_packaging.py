@@ -37,9 +37,10 @@ def pins(*files: str) -> dict[str, str]:
     [
         (PROJECT["dependencies"], ["requirements.txt"]),
         (EXTRAS["book"], ["requirements.txt"]),
+        (EXTRAS["experiments"], ["requirements.txt", "tests/requirements.txt"]),
         (EXTRAS["test"], ["requirements.txt", "tests/requirements.txt"]),
     ],
-    ids=["package", "book", "test"],
+    ids=["package", "book", "experiments", "test"],
 )
 def test_pins_lie_in_the_ranges(ranges: list[str], files: list[str]) -> None:
     pinned = pins(*files)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from pcltut import evaluation
+from pcltut.evaluation import ais_log_evidence, bdmc, ula_path_bound
 from pcltut.experiments.declaration import Effort
 from pcltut.models import DiagonalGaussian, GaussianEncoder, GenerativeModel
 from pcltut.objectives import elbo, iwae_bound
@@ -38,17 +38,15 @@ def lower_bounds(
         for annealed in (False, True):
             name = f"{'annealed' if annealed else 'plain'} ULA path {num_steps}"
             found[name] = max(
-                evaluation.ula_path_bound(model, x, q, step, num_steps, annealed=annealed, generator=generator)
-                .mean()
-                .item()
+                ula_path_bound(model, x, q, step, num_steps, annealed=annealed, generator=generator).mean().item()
                 for step in PATH_STEP_SIZES
             )
-    found["AIS from the prior"] = evaluation.ais_log_evidence(model, x, **options).log_evidence.mean().item()
+    found["AIS from the prior"] = ais_log_evidence(model, x, **options).log_evidence.mean().item()
     if encoder is not None:
         found["AIS from the encoder"] = (
-            evaluation.ais_log_evidence(model, x, encoder=encoder, **options).log_evidence.mean().item()
+            ais_log_evidence(model, x, encoder=encoder, **options).log_evidence.mean().item()
         )
-    sandwich = evaluation.bdmc(model, len(x), **options)
+    sandwich = bdmc(model, len(x), **options)
     found |= {
         "simulated: lower": sandwich.lower.mean().item(),
         "simulated: upper": sandwich.upper.mean().item(),

@@ -24,7 +24,7 @@ class Effort:
     num_images: int = 64
     num_bridges: int = 100
     num_chains: int = 1
-    num_leapfrog: int = 3
+    num_leapfrog: int = 2
     num_samples: int = 1000
 
 
@@ -131,8 +131,9 @@ class Experiment:
         for method in self.methods:
             if key.lower() in (method.key, method.name.lower()):
                 return method
-        raise ValueError(f"got no method {key!r} in {self.name}, expected one of {', '.join(self.keys())}; choose one")
+        raise ValueError(f"got no method {key!r} in {self.name}, expected one of {', '.join(self.keys)}; choose one")
 
+    @property
     def keys(self) -> tuple[str, ...]:
         """The keys of all methods, in the order of the tables."""
         return tuple(method.key for method in self.methods)

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pcltut import data, evaluation
+from pcltut import data
 from pcltut.data import Images
 from pcltut.evaluation import (
     ais_log_evidence,
+    bits_per_dimension,
     density_coverage,
     frechet_distance,
     frechet_distance_extrapolated,
@@ -82,7 +83,7 @@ def evidence(
     ).log_evidence
     values = {"log_evidence": found.mean().item()}
     if setting.likelihood == "discretized":
-        values["bits_per_dimension"] = evaluation.bits_per_dimension(found, images.event_shape).mean().item()
+        values["bits_per_dimension"] = bits_per_dimension(found, images.event_shape).mean().item()
     return values
 
 

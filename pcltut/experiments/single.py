@@ -157,7 +157,7 @@ def _noise_seed(job: Job) -> int:
     return SEEDS_A_RUN * job.seed + SEEDS_A_RUN - 1
 
 
-def _training_row(history: History) -> dict[str, float]:
+def _training_row(history: History) -> dict[str, float | int]:
     return {
         "decoder_evaluations": int(history.decoder_evaluations[-1]),
         "training_loss": history.loss[-RECENT:].mean().item(),

@@ -44,7 +44,7 @@ WARM_STARTS = declare(
     "warm-starts",
     "Where should chains start, and what should fit the encoder, when chains are short or long?",
     tuple(
-        like(f"lpc-{start}", f"-T{num_steps}", f", T = {num_steps}", num_steps=num_steps)
+        like(f"lpc-{start}", f"-t{num_steps}", f", T = {num_steps}", num_steps=num_steps)
         for start in ("prior", "persistent", "forward", "reverse", "jeffreys")
         for num_steps in (2, 5, 20)
     ),

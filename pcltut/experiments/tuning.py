@@ -108,7 +108,7 @@ def _searched(method: Method) -> dict[str, Any]:
     return {name: to_json(dict(getattr(method, name))) for name in ("fixed", "guess", "search")}
 
 
-def best_trial(rows: Sequence[Mapping[str, float | None]]) -> int:
+def best_trial(rows: Sequence[Mapping[str, Any]]) -> int:
     """Index of the row with the lowest mean rank over the criteria; ties go to the higher log-evidence.
 
     Where all runs failed it is the first, the declared guess, so that the tables show the failure.
@@ -123,7 +123,7 @@ def _cost(value: float | None, *, larger_is_better: bool) -> float:
     return float("inf") if value is None else -value if larger_is_better else value
 
 
-def _last_row(run: Mapping[str, Any], experiment: Experiment) -> Mapping[str, float | None]:
+def _last_row(run: Mapping[str, Any], experiment: Experiment) -> Mapping[str, Any]:
     finished = run["failed"] is None and run["curve"]
     return run["curve"][-1] if finished else dict.fromkeys(CRITERIA)
 
