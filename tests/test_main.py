@@ -19,7 +19,17 @@ from pcltut.cli.errors import one_line_errors
 from pcltut.data import mini, sources
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = [[], ["doctor"], ["data"], ["data", "list"], ["data", "get"], ["data", "verify"], ["train"]]
+COMMANDS = [
+    [],
+    ["doctor"],
+    ["data"],
+    ["data", "list"],
+    ["data", "get"],
+    ["data", "verify"],
+    ["train"],
+    ["experiment"],
+    ["report"],
+]
 
 
 def invoke(*arguments: str):

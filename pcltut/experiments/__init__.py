@@ -2,6 +2,7 @@
 
 from pcltut.experiments.catalog import EXPERIMENTS, find_experiment
 from pcltut.experiments.declaration import Effort, Experiment, Job, Method, Setting
+from pcltut.experiments.pool import Event
 from pcltut.experiments.results import ResultError, load_results
 from pcltut.experiments.runner import Plan, read_results, run_experiment
 from pcltut.experiments.statistics import Interval, paired_interval, t_interval
@@ -9,6 +10,7 @@ from pcltut.experiments.statistics import Interval, paired_interval, t_interval
 __all__ = [
     "EXPERIMENTS",
     "Effort",
+    "Event",
     "Experiment",
     "Interval",
     "Job",

@@ -1,0 +1,146 @@
+"""`python -m pcltut experiment` and `report`: what they print, and how they refuse."""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pytest
+from tiny_experiment import TINY
+from typer.testing import CliRunner
+
+from pcltut.cli import app
+from pcltut.cli.experiment import chosen_seeds
+from pcltut.data import sources
+from pcltut.experiments import EXPERIMENTS, pool
+
+FAST = dataclasses.replace(TINY, num_trials=0, budgets=(2, 4), curve=(2, 4))
+FAST = dataclasses.replace(
+    FAST, methods=tuple(dataclasses.replace(method, search={}, max_iterations=4) for method in FAST.methods)
+)
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def only_line(text: str) -> str:
+    assert text.endswith("\n") and text.count("\n") == 1, text
+    return text.rstrip("\n")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Work in an empty folder, with results in another and no data set but the embedded one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PCLTUT_DATA", raising=False)
+    monkeypatch.setattr(sources, "system_folders", lambda: ())
+    monkeypatch.setitem(EXPERIMENTS, "tiny", FAST)
+    results = tmp_path / "book" / "results"
+    results.mkdir(parents=True)
+    for module in ("results", "runner"):
+        monkeypatch.setattr(f"pcltut.experiments.{module}.results_folder", lambda: results)
+    monkeypatch.setattr("pcltut.cli.experiment.results_folder", lambda: results)
+
+
+def test_run_report_save_and_repeat():
+    done = invoke("experiment", "tiny", "--workers", 1)
+    assert done.exit_code == 0, done.output
+    assert re.search(r"0 tuning and 4 final runs to do, about \S+ h with 1 at a time on cpu", done.stderr)
+    assert "4/4 after" in done.stderr and "vae.seed-1" in done.stderr
+    assert Path("runs/tiny/final/lpc.seed-2.json").exists()
+    again = invoke("experiment", "tiny", "--workers", 1)
+    assert again.stdout == done.stdout and "all runs are finished" in again.stderr
+
+    assert "no results of tiny" in only_line(invoke("report", "tiny").stderr)
+    assert "--out" in only_line(invoke("report", "tiny", "--save").stderr)
+    saved = invoke("report", "tiny", "--out", "runs/tiny", "--save")
+    assert saved.exit_code == 0 and saved.stdout == done.stdout
+    assert invoke("report", "tiny").stdout == done.stdout
+
+    text = done.stdout
+    assert "After 2 iterations, test split" in text and "At each run's best point by validation" in text
+    assert re.search(r"^VAE +2 +-[\d.]+ ± [\d.]+ ", text, re.MULTILINE)
+    assert re.search(r"^minus VAE ", text, re.MULTILINE) and "training images" in text and "pixel Gaussian" in text
+    assert "relative" in text and "Iterations to VAE's best" in text
+
+    (command,) = re.findall(r"^LPC, prior start +python -m pcltut (experiment tiny .*)$", text, re.MULTILINE)
+    repeated = invoke(*command.split())
+    assert repeated.exit_code == 0, repeated.output
+    rows = re.findall(r"^LPC, prior start +1 +(?:2|4|best) +\S+ +(\S+) +(\S+)$", repeated.stdout, re.MULTILINE)
+    assert len(rows) >= 12 and all(now == committed for now, committed in rows)
+
+
+def test_part_of_the_results_can_be_reported():
+    assert invoke("experiment", "tiny", "--only", "VAE", "--seeds", 1, "--workers", 1).exit_code == 0
+    done = invoke("report", "tiny", "--out", "runs/tiny")
+    assert done.exit_code == 0 and "3 runs are not finished" in done.stderr
+    assert re.search(r"^VAE +1 +-[\d.]+ +", done.stdout, re.MULTILINE)
+
+
+def test_tuning_only(monkeypatch):
+    pytest.importorskip("optuna")
+    monkeypatch.setitem(EXPERIMENTS, "tiny", dataclasses.replace(TINY, num_trials=2, tuning_points=(2,)))
+    done = invoke("experiment", "tiny", "--tuning-only", "--workers", 1)
+    assert done.exit_code == 0, done.output
+    assert "4 tuning and 0 final runs to do" in done.stderr and Path("runs/tiny/tuning.json").exists()
+    assert not Path("runs/tiny/final").exists()
+    assert "tuning.json" in invoke("experiment", "tiny", "--tuning-only").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["experiment", "huge"], "expected one of headline"),
+        (["report", "huge"], "expected one of headline"),
+        (["experiment", "tiny", "--only", "gan"], "expected one of vae, lpc"),
+        (["experiment", "tiny", "--seed", 1, "--seeds", 2], "leave one out"),
+        (["experiment", "headline-gpu"], "python -m pcltut data get fashion-mnist"),
+        (["experiment", "colour-svhn", "--features", "none"], "python -m pcltut data get svhn"),
+        (["report", "tiny", "--out", "runs/nowhere"], "got no folder runs/nowhere"),
+    ],
+    ids=lambda value: "-".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_refusals_take_one_line(arguments, message):
+    done = invoke(*arguments)
+    assert done.exit_code == 1 and message in only_line(done.stderr) and not Path("runs").exists()
+
+
+def test_damaged_files_are_named_in_one_line():
+    assert invoke("experiment", "tiny", "--workers", 1).exit_code == 0
+    path = Path("runs/tiny/final/vae.seed-2.json")
+    whole = path.read_text()
+    path.write_text(whole[: len(whole) // 2])
+    for command in (["experiment", "tiny"], ["report", "tiny", "--out", "runs/tiny"]):
+        done = invoke(*command)
+        assert done.exit_code == 1 and "vae.seed-2.json" in only_line(done.stderr) and "delete it" in done.stderr
+    assert path.read_text() == whole[: len(whole) // 2]
+    path.unlink()
+    assert invoke("experiment", "tiny", "--workers", 1).exit_code == 0
+    assert json.loads(path.read_text())["test"] == json.loads(whole)["test"]
+
+    committed = Path("book/results/tiny.json")
+    committed.write_text("{")
+    assert "damaged" in only_line(invoke("report", "tiny").stderr)
+    committed.write_text("{}")
+    assert "damaged" in only_line(invoke("report", "tiny").stderr)
+
+
+def test_a_full_disk_takes_one_line(monkeypatch):
+    monkeypatch.setattr(pool, "run_one", lambda *arguments, **options: (_ for _ in ()).throw(OSError(28, "No space")))
+    done = invoke("experiment", "tiny", "--workers", 1)
+    assert done.exit_code == 1 and "the disk is full" in done.stderr.splitlines()[-1]
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch):
+    monkeypatch.setattr(pool, "run_one", lambda *arguments, **options: (_ for _ in ()).throw(KeyboardInterrupt))
+    done = invoke("experiment", "tiny", "--workers", 1)
+    assert done.exit_code == 130
+    assert done.stderr.splitlines()[-1] == "interrupted; finished runs are kept in runs/tiny, the same command goes on"
+
+
+def test_seeds():
+    assert chosen_seeds((1, 2, 3), None, None) == () == chosen_seeds((1, 2, 3), 3, None)
+    assert chosen_seeds((1, 2, 3), 2, None) == (1, 2)
+    assert chosen_seeds((1, 2, 3), 5, None) == (1, 2, 3, 4, 5)
+    assert chosen_seeds((1, 2, 3), None, 9) == (9,)
