@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from pcltut.data.sources import SOURCES
-from pcltut.experiments import EXPERIMENTS, Effort, Job, Plan, find_experiment, measure, run_experiment
+from pcltut.experiments import EXPERIMENTS, Effort, Job, Plan, find_experiment, measurement, run_experiment
 from pcltut.experiments.bounds import lower_bounds
-from pcltut.experiments.build import build
+from pcltut.experiments.builder import build
 from pcltut.experiments.runner import hyperparameters
 from pcltut.experiments.tables import report_text
 from pcltut.training import fit
@@ -25,7 +25,7 @@ ALL = [(experiment.name, method.key) for experiment in EXPERIMENTS.values() for 
 @pytest.fixture(autouse=True)
 def nothing_kept():
     """Images kept from one test do not reach another."""
-    kept = measure.load, measure.feature_network
+    kept = measurement.load, measurement.feature_network
     for each in kept:
         each.cache_clear()
     yield
@@ -109,8 +109,8 @@ class MeanColors(nn.Module):
 def test_color_sets_run_end_to_end(name, tmp_path: Path, monkeypatch):
     image_sets.use_small_sets(monkeypatch, tmp_path)
     image_sets.MAKERS[name](tmp_path / "data", np.random.default_rng(0), monkeypatch)
-    monkeypatch.setattr(measure, "feature_network", lambda name, device: MeanColors())
-    monkeypatch.setattr(measure, "PARTS", 2)
+    monkeypatch.setattr(measurement, "feature_network", lambda name, device: MeanColors())
+    monkeypatch.setattr(measurement, "PARTS", 2)
     monkeypatch.setattr("pcltut.experiments.runner.feature_network", lambda name, device: MeanColors())
     declared = find_experiment(f"colour-{name}")
     small = dataclasses.replace(

@@ -13,7 +13,7 @@ from tiny_experiment import TINY
 
 from pcltut import data
 from pcltut.experiments import Job, Plan, ResultError, pool, read_results, results, run_experiment, single
-from pcltut.experiments.build import VarianceScaledSteps, build
+from pcltut.experiments.builder import VarianceScaledSteps, build
 from pcltut.experiments.pool import WorkerError, run_jobs
 from pcltut.experiments.runner import remove_leftovers
 from pcltut.experiments.single import best_row, run_one

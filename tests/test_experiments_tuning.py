@@ -22,7 +22,7 @@ def test_every_method_has_equally_many_different_trials():
         assert len(drawn) == HEADLINE.num_trials
         assert all(drawn.count(each) == 1 for each in drawn)
         assert drawn[0] == {**method.guess, **method.fixed}
-        for each in drawn:
+        for each in drawn[1:]:
             assert method.fixed.items() <= each.items()
             for name, values in method.search.items():
                 if values[-1] == "log":

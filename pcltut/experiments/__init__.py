@@ -1,14 +1,18 @@
 """Experiments: named comparisons, declared as data, resumable at any moment, with where each number comes from."""
 
+from pcltut.experiments.builder import Built, build
 from pcltut.experiments.catalog import EXPERIMENTS, find_experiment
 from pcltut.experiments.declaration import Effort, Experiment, Job, Method, Setting
+from pcltut.experiments.measurement import measure
 from pcltut.experiments.pool import Event
-from pcltut.experiments.results import ResultError, load_results
+from pcltut.experiments.results import ResultError, load_results, load_search
 from pcltut.experiments.runner import Plan, read_results, run_experiment
 from pcltut.experiments.statistics import Interval, paired_interval, t_interval
+from pcltut.experiments.summary import curves, difference, reach_baseline, summarize
 
 __all__ = [
     "EXPERIMENTS",
+    "Built",
     "Effort",
     "Event",
     "Experiment",
@@ -18,10 +22,17 @@ __all__ = [
     "Plan",
     "ResultError",
     "Setting",
+    "build",
+    "curves",
+    "difference",
     "find_experiment",
     "load_results",
+    "load_search",
+    "measure",
     "paired_interval",
+    "reach_baseline",
     "read_results",
     "run_experiment",
+    "summarize",
     "t_interval",
 ]

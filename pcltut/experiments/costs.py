@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from pcltut.experiments.build import build
+from pcltut.experiments.builder import build
 from pcltut.experiments.declaration import Job
-from pcltut.experiments.measure import load, measure
+from pcltut.experiments.measurement import load, measure
 from pcltut.experiments.results import provenance
 from pcltut.samplers import ChainDiverged
 from pcltut.training import fit

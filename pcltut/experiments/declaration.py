@@ -62,7 +62,7 @@ class Method:
     """One row of the tables: an algorithm, what is fixed, and what is searched.
 
     Hyperparameters are `learning_rate`, `encoder_learning_rate` (the decoder's if not given), `learning_rate_schedule`
-    and `step_schedule` (names in `pcltut.experiments.build`); all others go to the algorithm by name, with
+    and `step_schedule` (names in `pcltut.experiments.builder`); all others go to the algorithm by name, with
     `preconditioner` as "none", "chain" or "batch".
 
     Args:

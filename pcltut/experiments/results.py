@@ -86,6 +86,18 @@ def load_results(name: str, folder: str | os.PathLike | None = None) -> dict[str
     return results
 
 
+def load_search(name: str, folder: str | os.PathLike | None = None) -> dict[str, Any]:
+    """The committed search for an experiment's hyperparameters, as `book/results/NAME-tuning.json` holds it.
+
+    Raises:
+        ResultError: there is none, or the file is damaged.
+    """
+    path = Path(folder if folder is not None else results_folder()) / f"{name}-tuning.json"
+    if not path.exists():
+        raise ResultError(f"got no search at {path}; run `python -m pcltut experiment {name} --tuning-only` first")
+    return read_json(path, "restore it with git")
+
+
 def provenance(device: str) -> dict[str, Any]:
     """Device, versions and commit: where a number comes from."""
     return {

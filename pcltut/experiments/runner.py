@@ -10,7 +10,7 @@ from typing import Any
 
 from pcltut.experiments.costs import cost_table
 from pcltut.experiments.declaration import Experiment, Job, Method, Value, check_data
-from pcltut.experiments.measure import feature_network, references
+from pcltut.experiments.measurement import feature_network, references
 from pcltut.experiments.pool import Event, run_jobs
 from pcltut.experiments.results import ResultError, collect, read_json, read_run, results_folder, write_json
 from pcltut.experiments.tuning import choose, covers, tuning_jobs

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from pcltut.experiments.bounds import lower_bounds
-from pcltut.experiments.build import SEEDS_A_RUN, Built, build
+from pcltut.experiments.builder import Built, build
 from pcltut.experiments.declaration import Job
-from pcltut.experiments.measure import load, measure
+from pcltut.experiments.measurement import load, measure
 from pcltut.experiments.results import provenance, read_json, read_run, rounded, write_json
 from pcltut.samplers import ChainDiverged
 from pcltut.training import History, fit, load_checkpoint, save_checkpoint
@@ -90,9 +90,7 @@ def _train(job: Job, work: Path, device: str, root: Any, on_point: Callable[[int
         seconds = time.perf_counter() - start
         before = state["rows"][-1]["seconds"] if state["rows"] else 0.0
         row = {"iteration": point, "seconds": before + seconds, **_training_row(history)}
-        row |= measure(
-            setting, built.model, built.encoder, "validation", seed=_noise_seed(job), device=device, root=root
-        )
+        row |= measure(setting, built.model, built.encoder, "validation", seed=job.seed, device=device, root=root)
         if job.is_final and point in job.experiment.budgets:
             state["test"][str(point)] = _test(job, built, point, device, root)
         state["rows"].append(rounded(row))
@@ -132,11 +130,11 @@ def _test_best(job: Job, work: Path, state: dict[str, Any], device: str, root: A
 
 
 def _test(job: Job, built: Built, point: int, device: str, root: Any) -> dict[str, Any]:
-    setting, seed = job.experiment.setting_of(job.method), _noise_seed(job)
-    found = measure(setting, built.model, built.encoder, "test", seed=seed, device=device, root=root)
+    setting = job.experiment.setting_of(job.method)
+    found = measure(setting, built.model, built.encoder, "test", seed=job.seed, device=device, root=root)
     if setting.measure_bounds and point == job.points[-1]:
         x = load(setting.data, "test", device, root)[: setting.test.num_images].as_float()
-        generator = torch.Generator(device).manual_seed(seed)
+        generator = torch.Generator(device).manual_seed(job.seed)
         found["bounds"] = lower_bounds(built.model, built.encoder, x, setting.test, generator)
     return rounded({"iteration": point, **found})
 
@@ -151,10 +149,6 @@ def _fresh(job: Job, event_shape: tuple[int, ...], device: str) -> Built:
         last_iteration=job.points[-1],
         device=device,
     )
-
-
-def _noise_seed(job: Job) -> int:
-    return SEEDS_A_RUN * job.seed + SEEDS_A_RUN - 1
 
 
 def _training_row(history: History) -> dict[str, float | int]:

@@ -6,7 +6,7 @@ from typing import Any
 from pcltut.experiments.statistics import Interval, paired_interval, t_interval
 
 
-def test_values(results: Mapping[str, Any], method: str, at: str | int, name: str) -> dict[int, float]:
+def values_by_seed(results: Mapping[str, Any], method: str, at: str | int, name: str) -> dict[int, float]:
     """A measure on the test split by seed, for the runs that have it.
 
     Args:
@@ -23,13 +23,13 @@ def test_values(results: Mapping[str, Any], method: str, at: str | int, name: st
 
 def summarize(results: Mapping[str, Any], method: str, at: str | int, name: str) -> Interval:
     """Mean and 95 % t interval of a measure over seeds."""
-    return t_interval(list(test_values(results, method, at, name).values()))
+    return t_interval(list(values_by_seed(results, method, at, name).values()))
 
 
 def difference(results: Mapping[str, Any], method: str, at: str | int, name: str, baseline: str = "") -> Interval:
     """Mean and 95 % t interval of a measure's differences from the baseline, over the seeds that both have."""
-    values = test_values(results, method, at, name)
-    others = test_values(results, baseline or results["baseline"], at, name)
+    values = values_by_seed(results, method, at, name)
+    others = values_by_seed(results, baseline or results["baseline"], at, name)
     seeds = sorted(values.keys() & others.keys())
     return paired_interval([values[seed] for seed in seeds], [others[seed] for seed in seeds])
 

@@ -44,8 +44,14 @@ WARM_STARTS = declare(
     "warm-starts",
     "Where should chains start, and what should fit the encoder, when chains are short or long?",
     tuple(
-        like(f"lpc-{start}", f"-t{num_steps}", f", T = {num_steps}", num_steps=num_steps)
-        for start in ("prior", "persistent", "forward", "reverse", "jeffreys")
+        like(key, f"{suffix}-t{num_steps}", f"{name}, T = {num_steps}", num_steps=num_steps, **fixed)
+        for key, suffix, name, fixed in (
+            ("lpc-prior", "", "", {}),
+            ("lpc-prior", "-persistent", " and persistent", {"warm_start": "persistent"}),
+            ("lpc-forward", "", "", {}),
+            ("lpc-reverse", "", "", {}),
+            ("lpc-jeffreys", "", "", {}),
+        )
         for num_steps in (2, 5, 20)
     ),
 )

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pcltut.experiments.measure import MEASURES
+from pcltut.experiments.measurement import MEASURES
 from pcltut.experiments.statistics import Interval
 from pcltut.experiments.summary import difference, reach_baseline, summarize
 

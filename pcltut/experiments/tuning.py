@@ -7,7 +7,7 @@ from typing import Any
 
 from pcltut.experiments.declaration import Experiment, Job, Method, Value, to_json
 
-CRITERIA = {"log_evidence": True, "frechet": False}  # whether larger is better
+CRITERIA = {"log_evidence": True, "frechet": False, "density": True, "coverage": True}  # whether larger is better
 MAX_DRAWS = 1000
 
 
@@ -54,7 +54,7 @@ def draw_trials(method: Method, num_trials: int) -> list[dict[str, Value]]:
 def choose(experiment: Experiment, methods: Sequence[Method], results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The search as it is committed: all trials with their measures, and each method's choice.
 
-    Chosen is the lowest mean rank in validation log-evidence and validation Frechet distance at the last tuning point
+    Chosen is the lowest mean rank in log-evidence, Frechet distance, density and coverage at the last tuning point
     (ties: log-evidence); a run that failed ranks last.
     """
     choices = {}
@@ -77,7 +77,7 @@ def choose(experiment: Experiment, methods: Sequence[Method], results: Sequence[
         "experiment": experiment.name,
         "declaration": declaration(experiment),
         "sampler": "optuna RandomSampler, seeded by the CRC-32 of the method's key; trial 0 is the declared guess",
-        "criterion": "lowest mean rank of validation log-evidence and Frechet distance at the last point",
+        "criterion": "lowest mean rank over validation log-evidence, Frechet distance, density and coverage at the last point",
         "provenance": {
             "device": sorted({origin["device"] for origin in origins}),
             "commit": sorted({origin["commit"] for origin in origins}),

@@ -11,6 +11,7 @@ from pcltut import data
 from pcltut.data import Images
 from pcltut.evaluation import (
     ais_log_evidence,
+    bdmc,
     bits_per_dimension,
     density_coverage,
     frechet_distance,
@@ -19,15 +20,18 @@ from pcltut.evaluation import (
     load_feature_net,
     reference_quality,
 )
+from pcltut.experiments.builder import SEEDS_A_RUN
 from pcltut.experiments.declaration import Effort, Setting
 from pcltut.models import GaussianEncoder, GenerativeModel
 
 CHUNK = 500  # images that are decoded at once
 PARTS = 4  # smallest parts in the extrapolation of the Frechet distance
 REFERENCE_IMAGES = 20_000
+GAP_IMAGES = 16  # images that a model draws to find its BDMC gap
 # (name, title in tables, whether larger is better); None: a description, neither better nor worse
 MEASURES: dict[str, tuple[str, bool | None]] = {
     "log_evidence": ("log-evidence", True),
+    "bdmc_gap": ("BDMC gap", None),
     "bits_per_dimension": ("bits/dim", False),
     "frechet": ("Frechet", False),
     "frechet_extrapolated": ("Frechet, N to inf", False),
@@ -51,39 +55,44 @@ def measure(
     """All measures of a model on the validation or the test split.
 
     Log-evidence is the mean over images of AIS from the prior, the same for every method, with or without encoder: a
-    lower bound in expectation, in nats an image. Frechet distance, density and coverage compare the decoder's means at
+    lower bound in expectation, in nats an image; on the test split the BDMC gap says how far off it may be on images
+    that the model draws itself. Frechet distance, density and coverage compare the decoder's means at
     prior draws (no pixel noise) with images, on the setting's features. Noise depends on the seed alone, not on the
     method.
+
+    Args:
+        seed: of the run.
     """
     effort = setting.test if split == "test" else setting.validation
-    generator = torch.Generator(device).manual_seed(2 * seed + (split == "test"))
+    generator = torch.Generator(device).manual_seed(SEEDS_A_RUN * seed + (4 if split == "test" else 3))
     images = load(setting.data, split, device, root)
     found: dict[str, float] = {"sigma": model.likelihood.scale.item()}
     if encoder is not None:
         with torch.no_grad():
             found["encoder_scale"] = encoder(images[: max(effort.num_images, CHUNK)].as_float()).scale.mean().item()
     if effort.num_images:
-        found |= evidence(setting, model, images[: effort.num_images], effort, generator)
+        found |= evidence(setting, model, images[: effort.num_images], effort, generator, final=split == "test")
     if effort.num_samples and setting.features != "none":
         found |= samples(setting, model, images, effort, generator, final=split == "test")
     return found
 
 
 def evidence(
-    setting: Setting, model: GenerativeModel, images: Images, effort: Effort, generator: torch.Generator
+    setting: Setting, model: GenerativeModel, images: Images, effort: Effort, generator: torch.Generator, *, final: bool
 ) -> dict[str, float]:
-    """Mean log-evidence by AIS, in nats an image; for binned pixels also in bits a pixel."""
-    found = ais_log_evidence(
-        model,
-        images.as_float(),
-        generator=generator,
-        num_steps=effort.num_bridges,
-        num_chains=effort.num_chains,
-        num_leapfrog=effort.num_leapfrog,
-    ).log_evidence
+    """Mean log-evidence by AIS, in nats an image; for binned pixels also in bits a pixel; in final tests BDMC's gap."""
+    walk = {
+        "num_steps": effort.num_bridges,
+        "num_chains": effort.num_chains,
+        "num_leapfrog": effort.num_leapfrog,
+        "generator": generator,
+    }
+    found = ais_log_evidence(model, images.as_float(), **walk).log_evidence
     values = {"log_evidence": found.mean().item()}
     if setting.likelihood == "discretized":
         values["bits_per_dimension"] = bits_per_dimension(found, images.event_shape).mean().item()
+    if final:
+        values["bdmc_gap"] = bdmc(model, min(GAP_IMAGES, effort.num_images), **walk).gap
     return values
 
 

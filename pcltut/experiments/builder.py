@@ -36,7 +36,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     "linear": lambda progress: max(1 - progress, 0.02),
 }
 STEP_SCHEDULES = ("constant", "variance")
-SEEDS_A_RUN = 4
+SEEDS_A_RUN = 5  # weights of decoder and encoder, training, measurements on validation and on test
 
 
 class Built(NamedTuple):
