@@ -77,7 +77,7 @@ def choose(experiment: Experiment, methods: Sequence[Method], results: Sequence[
         "experiment": experiment.name,
         "declaration": declaration(experiment),
         "sampler": "optuna RandomSampler, seeded by the CRC-32 of the method's key; trial 0 is the declared guess",
-        "criterion": "lowest mean rank over validation log-evidence, Frechet distance, density and coverage at the last point",
+        "criterion": f"lowest mean rank over {', '.join(CRITERIA)} on the validation split at the last point",
         "provenance": {
             "device": sorted({origin["device"] for origin in origins}),
             "commit": sorted({origin["commit"] for origin in origins}),
