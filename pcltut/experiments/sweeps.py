@@ -59,8 +59,16 @@ STEP_SIZE = declare(
     "step-size",
     "How does the step size trade evidence for samples, with and without a preconditioner?",
     (
-        *sweep("lpc-reverse", "step_size", (1e-5, 1e-4, 4e-4, 1e-3, 2e-3)),
-        *sweep("lpc-reverse-shared", "step_size", (1e-2, 5e-2, 1.5e-1, 3e-1, 6e-1)),
+        *sweep("lpc-reverse", "step_size", (5e-4, 2e-3, 8e-3, 2e-2, 4e-2)),
+        *sweep("lpc-reverse-shared", "step_size", (1e-2, 5e-2, 1e-1, 2e-1, 4e-1)),
+    ),
+)
+TEMPERATURE = declare(
+    "temperature",
+    "What do chains that are colder or hotter than the posterior do to evidence and samples?",
+    (
+        *sweep("lpc-reverse", "temperature", (0.5, 1.0, 1.6, 2.5)),
+        *sweep("lpc-reverse-shared", "temperature", (0.5, 1.0, 1.6, 2.5)),
     ),
 )
 NUM_STEPS = declare(
@@ -87,4 +95,4 @@ CAPACITY = declare(
     ),
     baseline="vae-32",
 )
-SWEEPS = (WARM_STARTS, STEP_SIZE, NUM_STEPS, TIGHTNESS, CAPACITY)
+SWEEPS = (WARM_STARTS, STEP_SIZE, TEMPERATURE, NUM_STEPS, TIGHTNESS, CAPACITY)
