@@ -55,9 +55,9 @@ def fit(
 ) -> History:
     """Train `model` (and `encoder`) in place with Adam, one step for each batch, both at the gradients of one moment.
 
-    The encoder's gradient is taken before the decoder moves. The other order would let the encoder fit the batch that
-    the decoder has just learned, and its standard deviation collapses. Each iteration seeds its own noise from
-    `generator`, so that all algorithms with one seed see the same batches and the same start noise.
+    The encoder's gradient is taken before the decoder moves. Alternating would give up the stability that Adam's
+    momentum buys, and the encoder's standard deviation collapses (:eq:`eq-coupled-loss`). Each iteration seeds its own
+    noise from `generator`, so that all algorithms with one seed see the same batches and the same start noise.
 
     Args:
         algorithm: `LPC(...)` or `VAE()`.
