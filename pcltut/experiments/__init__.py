@@ -8,7 +8,8 @@ from pcltut.experiments.pool import Event
 from pcltut.experiments.results import ResultError, load_results, load_search
 from pcltut.experiments.runner import Plan, read_results, run_experiment
 from pcltut.experiments.statistics import Interval, paired_interval, t_interval
-from pcltut.experiments.summary import curves, difference, reach_baseline, summarize
+from pcltut.experiments.summary import curves, difference, reach_baseline, summarize, values_by_seed
+from pcltut.experiments.tables import cost_table, differences_table, means_table, reach_table, report_text
 
 __all__ = [
     "EXPERIMENTS",
@@ -23,16 +24,22 @@ __all__ = [
     "ResultError",
     "Setting",
     "build",
+    "cost_table",
     "curves",
     "difference",
+    "differences_table",
     "find_experiment",
     "load_results",
     "load_search",
+    "means_table",
     "measure",
     "paired_interval",
     "reach_baseline",
+    "reach_table",
     "read_results",
+    "report_text",
     "run_experiment",
     "summarize",
     "t_interval",
+    "values_by_seed",
 ]

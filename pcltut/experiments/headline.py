@@ -62,7 +62,7 @@ PRIOR = Method(
 )
 
 
-def plain(start: str, name: str, **guess: float) -> Method:
+def plain(start: str, name: str, **guess: float | int) -> Method:
     """LPC from an encoder's draw without a preconditioner."""
     return Method(
         key=f"lpc-{start}",
@@ -74,7 +74,7 @@ def plain(start: str, name: str, **guess: float) -> Method:
     )
 
 
-def shared(start: str, name: str, **guess: float) -> Method:
+def shared(start: str, name: str, **guess: float | int) -> Method:
     """LPC from an encoder's draw with a preconditioner that the batch shares."""
     return Method(
         key=f"lpc-{start}-shared",
@@ -144,7 +144,7 @@ def grid() -> tuple[Method, ...]:
     )
 
 
-def without_search(method: Method, max_iterations: int, **guess: float) -> Method:
+def without_search(method: Method, max_iterations: int, **guess: float | int) -> Method:
     """A method with the hyperparameters of its guess, but for those given."""
     return Method(
         method.key,

@@ -51,9 +51,14 @@ def header(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def means_table(results: Mapping[str, Any], at: str) -> str:
-    """One row a method, one column a measure; references below."""
-    names = _present(results, SHOWN, at)
+def means_table(results: Mapping[str, Any], at: str | int, columns: Sequence[str] = SHOWN) -> str:
+    """One row a method, one column a measure; references below.
+
+    Args:
+        at: a budget in iterations, or "best" for the best point by validation.
+        columns: names of measures.
+    """
+    names = _present(results, columns, str(at))
     rows = [("", "n", *(MEASURES[name][0] for name in names))]
     for key, method in results["methods"].items():
         cells = [summarize(results, key, at, name) for name in names]
@@ -65,9 +70,9 @@ def means_table(results: Mapping[str, Any], at: str) -> str:
     return _table(rows)
 
 
-def differences_table(results: Mapping[str, Any], at: str) -> str:
+def differences_table(results: Mapping[str, Any], at: str | int, columns: Sequence[str] = COMPARED) -> str:
     """One row a method, paired differences from the baseline; a star marks intervals without zero."""
-    names = _present(results, COMPARED, at)
+    names = _present(results, columns, str(at))
     baseline = results["methods"][results["baseline"]]["name"]
     rows = [(f"minus {baseline}", *(MEASURES[name][0] for name in names))]
     for key, method in results["methods"].items():
