@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from tqdm import tqdm
 
 from pcltut.experiments.declaration import Job
+from pcltut.experiments.results import commit
 from pcltut.experiments.single import run_one
 
 PATIENCE = 10  # seconds
@@ -141,6 +142,7 @@ def _serve(connection: Connection, device: str) -> None:
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     tqdm.set_lock(threading.RLock())  # its own would be one between processes, left behind by a killed one
     torch.set_num_threads(1)
+    commit()
     while True:
         try:
             job, folder, root = connection.recv()

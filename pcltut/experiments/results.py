@@ -1,6 +1,7 @@
 """Result files: one for each run, read back with checks; who made them and where."""
 
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -119,8 +120,12 @@ def device_name(device: str) -> str:
     return f"{models[0] if models else platform.machine()}, one thread a run"
 
 
+@functools.cache
 def commit() -> str:
-    """The repository's commit, "+" if the package has changed since; from PCLTUT_COMMIT where there is no git."""
+    """The repository's commit, "+" if the package has changed since; from PCLTUT_COMMIT where there is no git.
+
+    Looked up once, at the start of a process: what it imported then is what it runs.
+    """
     folder = Path(pcltut.__file__).resolve().parent
 
     def git(*arguments: str) -> str:

@@ -12,7 +12,7 @@ from pcltut.experiments.costs import cost_table
 from pcltut.experiments.declaration import Experiment, Job, Method, Value, check_data
 from pcltut.experiments.measurement import feature_network, references
 from pcltut.experiments.pool import Event, run_jobs
-from pcltut.experiments.results import ResultError, collect, read_json, read_run, results_folder, write_json
+from pcltut.experiments.results import ResultError, collect, commit, read_json, read_run, results_folder, write_json
 from pcltut.experiments.tuning import choose, covers, tuning_jobs
 
 SEARCH, REFERENCES, COSTS = "tuning.json", "references.json", "costs.json"
@@ -103,6 +103,7 @@ def run_experiment(
     A process that is killed at any moment loses what it has trained since the last point of its runs' curves; the same
     call goes on from there, and ends with the same numbers (times excepted).
     """
+    commit()
     plan.check()
     plan.folder.mkdir(parents=True, exist_ok=True)
     with _alone(plan.folder):
