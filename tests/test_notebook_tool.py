@@ -83,6 +83,20 @@ def test_a_notebook_is_stale_when_its_cells_have_changed(package: Path) -> None:
     assert freshness.source_hash(one, "01_a", package) == freshness.source_hash(notebook_of("x = 1"), "01_a", package)
 
 
+@pytest.mark.parametrize("file", ["headline.json", "headline-tuning.json"])
+def test_a_notebook_is_stale_when_the_results_that_it_reads_have_changed(package: Path, file: str) -> None:
+    results = package / "book" / "results"
+    results.mkdir(parents=True)
+    (results / file).write_text('{"runs": []}')
+    (results / "other.json").write_text("{}")
+    notebook = notebook_of('runs, search = load_results("headline"), load_search("headline")')
+    before = freshness.source_hash(notebook, "09_a", package)
+    change(results / "other.json", "{}", "{ }")
+    assert freshness.source_hash(notebook, "09_a", package) == before
+    change(results / file, "[]", "[1]")
+    assert freshness.source_hash(notebook, "09_a", package) != before
+
+
 def test_the_hash_does_not_depend_on_the_version_of_python() -> None:
     """A fixed text for a fixed source: newer versions of Python have more, empty, fields in their trees."""
     tree = freshness.ast.parse('def f(x: int = 1) -> str:\n    """Doc."""\n    return f"{x:.2f}"\n')

@@ -1,8 +1,9 @@
 """When the outputs of a notebook are stale.
 
 They are stale when its code cells differ from those that made them, or when a module of pcltut that the cells
-import, directly or through other modules, does. Comments and docstrings in pcltut do not count. The hashes
-that tell this stand in the notebook's metadata: notebooks.py stores them, a test checks them.
+import, directly or through other modules, does, or when committed results that they read do. Comments and
+docstrings in pcltut do not count. The hashes that tell this stand in the notebook's metadata: notebooks.py stores
+them, a test checks them.
 """
 
 import ast
@@ -63,6 +64,10 @@ def source_hash(notebook, name: str, root: Path = ROOT) -> str:
         digest.update(cell.source.encode() + b"\0")
         python = re.sub(r"^\s*[%!].*$", "", cell.source, flags=re.MULTILINE)
         found.update(imports(ast.parse(python), ""))
+        for results in re.findall(r"\bload_(?:results|search)\(\s*[\"']([\w-]+)[\"']", cell.source):
+            for file in (f"{results}.json", f"{results}-tuning.json"):
+                path = root / "book" / "results" / file
+                digest.update(path.read_bytes() if path.is_file() else b"")
     if "pcltut.check" in found and name[:2].isdigit():
         found.add(f"pcltut.check.chapter_{name[:2]}")  # pcltut.check imports it when it is asked
     waiting, trees = sorted(found), {}
