@@ -16,7 +16,8 @@ def elbo(
 ) -> Float[Tensor, " batch"]:
     r"""Reparameterized estimate of :math:`E_q[\log p(x, z)] + H[q] \le \log p(x)`, averaged over the samples.
 
-    Unbiased for each image, with the entropy in closed form. Source: Kingma and Welling (2014), estimator A.
+    Unbiased for each image, with the entropy in closed form. See :eq:`eq-elbo`. Source: Kingma and
+    Welling (2014), estimator A.
 
     Args:
         noise: standard normal, one row for each sample and image.
@@ -34,7 +35,7 @@ def iwae_bound(
 
     In expectation at most :math:`\log p(x)`, at least the ELBO, and rising in K; its gap is of the order of the
     weights' variance over K, so for a q far from the posterior it stays wide for any K in reach. With K = 1 its
-    expectation is the ELBO. Source: Burda, Grosse and Salakhutdinov (2016), equation 8.
+    expectation is the ELBO. See :eq:`eq-iwae`. Source: Burda, Grosse and Salakhutdinov (2016), equation 8.
 
     Args:
         noise: standard normal, one row for each of the K draws and each image.

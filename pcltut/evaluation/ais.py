@@ -42,19 +42,19 @@ def ais_log_evidence(
     r"""Estimate :math:`\log p(x)` of each image by annealed importance sampling.
 
     A chain is drawn from a first distribution :math:`p_0` and led over bridges
-    :math:`f_k \propto p_0^{1 - b_k} \, p(x, \cdot)^{b_k}` to the posterior. Its weight
+    :math:`f_t \propto p_0^{1 - b_t} \, p(x, \cdot)^{b_t}` to the posterior. Its weight
 
-    .. math:: \log w = \sum_{k=1}^{K} (b_k - b_{k-1}) \log \frac{p(x, z_{k-1})}{p_0(z_{k-1})}, \qquad
-       z_k \sim T_k(\cdot \mid z_{k-1}) \text{ with } T_k \text{ leaving } f_k \text{ invariant}
+    .. math:: \log w = \sum_{t=1}^{T} (b_t - b_{t-1}) \log \frac{p(x, z_{t-1})}{p_0(z_{t-1})}, \qquad
+       z_t \text{ from } z_{t-1} \text{ by a move that leaves } f_t \text{ invariant,}
 
     has mean :math:`p(x)`, so that :math:`E \log w \le \log p(x)`, and the estimate from the mean of several weights
-    lies between. Source: Neal (2001). The moves' step sizes are found by a pilot walk and frozen.
+    lies between. See :eq:`eq-ais`. Source: Neal (2001). The moves' step sizes are found by a pilot walk and frozen.
 
     Too low wherever the chains lag behind the bridges: check with `bdmc` on the same model. It costs one decoder pass
     a leapfrog step, `num_steps * num_leapfrog` for the pilot and as many for the weights, of all chains at once.
 
     Args:
-        num_steps: number of bridges K.
+        num_steps: number of bridges T.
         num_leapfrog: leapfrog steps of one HMC move; MALA has none.
         encoder: gives the first distribution q(z | x); the prior if not given.
     """

@@ -46,9 +46,9 @@ def bdmc(
 
     .. math:: E \log w_{forward} \le \log p(x) \le E \log w_{reverse},
 
-    and the two meet as the number of bridges grows. Source: Grosse, Ghahramani and Adams (2015). The lower bound is
-    the logarithm of an image's mean forward weight, the upper one that of its harmonic mean reverse weight: both
-    stay bounds, and several chains tighten them.
+    and the two meet as the number of bridges grows. See :eq:`eq-bdmc`. Source: Grosse, Ghahramani
+    and Adams (2015). The lower bound is the logarithm of an image's mean forward weight, the upper one that of its
+    harmonic mean reverse weight: both stay bounds, and several chains tighten them.
 
     The gap says how far AIS may be off on images that the model makes; on real images it may be off by more.
 

@@ -23,14 +23,15 @@ def ula_path_bound(
 ) -> Float[Tensor, "samples batch"]:
     r"""Log-weights of ULA paths that start at q, with :math:`E\, w = p(x)`: their mean is a bound from below.
 
-    .. math:: \log w = \log \frac{p(x, z_K)}{q(z_0)} + \sum_{k=1}^{K}
-       \frac{|z_k - z_{k-1} - \gamma s_k(z_{k-1})|^2 - |z_{k-1} - z_k - \gamma s_k(z_k)|^2}{4 \gamma}
+    .. math:: \log w = \log \frac{p(x, z_T)}{q(z_0)} + \sum_{t=1}^{T}
+       \frac{|z_t - z_{t-1} - \gamma s_t(z_{t-1})|^2 - |z_{t-1} - z_t - \gamma s_t(z_t)|^2}{4 \gamma}
 
-    The sum is the log-density of the path's steps backward over that forward. With `annealed` the k-th step follows
-    the score :math:`s_k` of the bridge :math:`q^{1 - k/K} \, p(x, \cdot)^{k/K}`; without, every step follows that of
-    the posterior, as the chain of LPC does. Holds at every step size; no test accepts or rejects.
+    The sum is the log-density of the path's steps backward over that forward. With `annealed` the t-th step follows
+    the score :math:`s_t` of the bridge :math:`q^{1 - t/T} \, p(x, \cdot)^{t/T}`; without, every step follows that of
+    the posterior, as the chain of LPC does. Holds at every step size; no test accepts or rejects. See
+    :eq:`eq-path-bound`.
 
-    Un-annealed the bound hardly rises above the ELBO of q, however near z_K is to the posterior: going backward the
+    Un-annealed the bound hardly rises above the ELBO of q, however near z_T is to the posterior: going backward the
     same steps would have to lead from the posterior to q, and they do not. It costs one decoder pass a step.
 
     Args:
