@@ -12,13 +12,14 @@ def frechet_distance(real: Float[Tensor, "n features"], fake: Float[Tensor, "m f
 
     .. math:: |m_1 - m_2|^2 + \mathrm{tr}\bigl(S_1 + S_2 - 2\,(S_1^{1/2} S_2 S_1^{1/2})^{1/2}\bigr)
 
-    Heusel et al. (2017), who take the features from Inception-v3 and call it FID; on another network it is the Frechet
-    distance on that network's features. Computed in double precision; the trace of the root is the sum of the singular
-    values of :math:`S_1^{1/2} S_2^{1/2}`, which also holds for covariances without full rank.
+    See :eq:`eq-frechet`. Source: Heusel et al. (2017), who take the features from Inception-v3 and call it FID; on
+    another network it is the Frechet distance on that network's features. Computed in double precision; the trace of
+    the root is the sum of the singular values of :math:`S_1^{1/2} S_2^{1/2}`, which also holds for covariances without
+    full rank.
 
     It sees means and covariances alone, and from samples it is too large: for equal laws :math:`N(0, I_p)` with n = m
-    it is about :math:`(2p + p(p+1)/2) / n` instead of zero. Compare only what was computed from equally many samples,
-    or use `frechet_distance_extrapolated`.
+    it is about :math:`(2p + p(p+1)/2) / n` instead of zero, :eq:`eq-frechet-bias`. Compare only what was
+    computed from equally many samples, or use `frechet_distance_extrapolated`.
     """
     real, fake = as_features(real, fake, at_least=2)
     shift = real.mean(0) - fake.mean(0)

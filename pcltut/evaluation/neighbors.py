@@ -23,9 +23,9 @@ def density_coverage(
         \mathrm{density} = \frac{1}{k m} \sum_{j=1}^{m} \sum_{i=1}^{n} 1[y_j \in B_i], \qquad
         \mathrm{coverage} = \frac{1}{n} \sum_{i=1}^{n} 1[\exists j : y_j \in B_i]
 
-    For equal laws the mean density is 1, and the mean coverage :math:`1 - \prod_{i=1}^{k} (n - i) / (n + m - i)`
-    (about 0.97 for k = 5 and n = m). Density can exceed 1: samples near the modes score more than the data. Coverage
-    depends on n and m.
+    See :eq:`eq-density-coverage`. For equal laws the mean density is 1, and the mean coverage
+    :math:`1 - \prod_{i=1}^{k} (n - i) / (n + m - i)`, :eq:`eq-equal-coverage` (about 0.97 for k = 5 and n = m).
+    Density can exceed 1: samples near the modes score more than the data. Coverage depends on n and m.
     """
     real, fake = _check(real, fake, num_neighbors)
     radii = _squared_radii(real, num_neighbors)
