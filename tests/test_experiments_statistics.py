@@ -98,3 +98,5 @@ def test_differences_are_paired_by_seed():
     needed, shares, missed = reach_baseline(results, "lpc")
     # Seed 2: 5 is reached half-way from 10 to 20, where the baseline took 20. Seed 1 never has 4.
     assert (needed.mean, shares.mean, missed) == (15.0, 0.75, 1)
+    needed, shares, missed = reach_baseline(results, "lpc", at=20)  # targets 1 and 5: after 15 and 15
+    assert (needed.mean, shares.mean, missed) == (15.0, 0.75, 0)

@@ -60,11 +60,13 @@ def iterations_to_reach(curve: Mapping[str, list], target: float, column: str = 
     return None
 
 
-def reach_baseline(results: Mapping[str, Any], method: str) -> tuple[Interval, Interval, int]:
-    """How soon a method has the baseline's best validation log-evidence of the same seed.
+def reach_baseline(results: Mapping[str, Any], method: str, at: int | None = None) -> tuple[Interval, Interval, int]:
+    """How soon a method has the validation log-evidence that the baseline of the same seed has.
 
-    Gives its iterations, their share of the iterations that the baseline took to its best, and how many seeds never got
-    there.
+    Gives its iterations, their share of the baseline's, and how many seeds never got there.
+
+    Args:
+        at: iteration at which the baseline sets the target; its best point if not given.
     """
     runs = {(run["method"], run["seed"]): run["curve"] for run in results["runs"]}
     needed, shares, missed = [], [], 0
@@ -72,14 +74,15 @@ def reach_baseline(results: Mapping[str, Any], method: str) -> tuple[Interval, I
         other = runs.get((results["baseline"], seed))
         if key != method or other is None:
             continue
-        values = [value for value in other["log_evidence"] if value is not None]
-        if not values or "log_evidence" not in curve:
+        points = dict(zip(other["iteration"], other.get("log_evidence", []), strict=False))
+        points = {iteration: value for iteration, value in points.items() if value is not None}
+        if not points or "log_evidence" not in curve:
             continue
-        best = other["iteration"][other["log_evidence"].index(max(values))]
-        reached = iterations_to_reach(curve, max(values))
+        set_at = max(points, key=points.__getitem__) if at is None else at
+        reached = iterations_to_reach(curve, points[set_at])
         if reached is None:
             missed += 1
         else:
             needed.append(reached)
-            shares.append(reached / best)
+            shares.append(reached / set_at)
     return t_interval(needed), t_interval(shares), missed
