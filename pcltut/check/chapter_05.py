@@ -80,7 +80,7 @@ def _which_states(answer: object) -> str | None:
     return None if forward == [1, 2, 3] else "Forward KL takes the states after each step."
 
 
-def _dipping_twice(answer: object) -> str | None:
+def _decoder_first(answer: object) -> str | None:
     values = numbers(answer, 2)
     if values is None:
         return "Give two numbers in a list: together, decoder first."
@@ -100,5 +100,5 @@ CHECKS: dict[str, Callable[[object], str | None]] = {
     "5.2": _one_latent,
     "5.3": _tenth_of_the_step,
     "5.4": _which_states,
-    "5.5": _dipping_twice,
+    "5.5": _decoder_first,
 }

@@ -67,7 +67,7 @@ def _mean_heats(answer: object) -> str | None:
     return diagnose(answer, 100.0, mistakes, otherwise)
 
 
-def _dipping_twice(answer: object) -> str | None:
+def _decoder_first(answer: object) -> str | None:
     values = numbers(answer, 2)
     if values is None:
         return "Give two numbers in a list: together, decoder first."
@@ -91,5 +91,5 @@ CHECKS: dict[str, Callable[[object], str | None]] = {
     "7.2": _longer_chain,
     "7.3": _one_state,
     "7.4": _mean_heats,
-    "7.5": _dipping_twice,
+    "7.5": _decoder_first,
 }
