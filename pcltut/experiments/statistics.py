@@ -48,7 +48,10 @@ def t_interval(values: Sequence[float]) -> Interval:
 
 
 def paired_interval(values: Sequence[float], baseline: Sequence[float]) -> Interval:
-    """The interval of the differences `values - baseline`, which must belong to the same seeds in the same order."""
+    """The interval of the differences `values - baseline`, of the same seeds in the same order.
+
+    See :eq:`eq-paired-interval`.
+    """
     return t_interval([value - other for value, other in zip(values, baseline, strict=True)])
 
 
