@@ -160,7 +160,7 @@ class Job:
 
     @property
     def is_final(self) -> bool:
-        """Whether the run counts for the tables: only then the test split is used."""
+        """Whether the run counts for the tables; only then is the test split used."""
         return self.trial is None
 
     @property
