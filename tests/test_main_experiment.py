@@ -62,7 +62,7 @@ def test_run_report_save_and_repeat():
     assert "After 2 iterations, test split" in text and "At each run's best point by validation" in text
     assert re.search(r"^VAE +2 +-[\d.]+ ± [\d.]+ ", text, re.MULTILINE)
     assert re.search(r"^minus VAE ", text, re.MULTILINE) and "training images" in text and "pixel Gaussian" in text
-    assert "relative" in text and "Iterations to VAE's best" in text
+    assert "relative" in text and "that VAE of the same seed has at its best" in text
 
     (command,) = re.findall(r"^LPC, prior start +python -m pcltut (experiment tiny .*)$", text, re.MULTILINE)
     repeated = invoke(*command.split())

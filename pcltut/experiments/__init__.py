@@ -9,7 +9,16 @@ from pcltut.experiments.results import ResultError, load_results, load_search
 from pcltut.experiments.runner import Plan, read_results, run_experiment
 from pcltut.experiments.statistics import Interval, paired_interval, t_interval
 from pcltut.experiments.summary import curves, difference, reach_baseline, summarize, values_by_seed
-from pcltut.experiments.tables import cost_table, differences_table, means_table, reach_table, report_text
+from pcltut.experiments.tables import (
+    cost_table,
+    differences_table,
+    means_table,
+    reach_table,
+    report_text,
+    search_table,
+    verdict,
+    verdicts_table,
+)
 
 __all__ = [
     "EXPERIMENTS",
@@ -39,7 +48,10 @@ __all__ = [
     "read_results",
     "report_text",
     "run_experiment",
+    "search_table",
     "summarize",
     "t_interval",
     "values_by_seed",
+    "verdict",
+    "verdicts_table",
 ]

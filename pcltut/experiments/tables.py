@@ -82,17 +82,60 @@ def differences_table(results: Mapping[str, Any], at: str | int, columns: Sequen
     return _table(rows) if len(rows) > 1 else "none"
 
 
-def reach_table(results: Mapping[str, Any]) -> str:
-    """Iterations to the baseline's best validation log-evidence."""
-    baseline = results["methods"][results["baseline"]]["name"]
-    rows = [("", "iterations", f"share of {baseline}'s", "seeds that never did")]
+def verdicts_table(results: Mapping[str, Any], columns: Sequence[str] = COMPARED) -> str:
+    """One row a method: a sign for each measure, at each budget and at the best point; see `verdict`."""
+    points = [*map(str, results["budgets"]), "best"]
+    rows = [("", *points)]
     for key, method in results["methods"].items():
-        needed, share, missed = reach_baseline(results, key)
+        if key != results["baseline"]:
+            rows.append((method["name"], *(verdict(results, key, at, columns) for at in points)))
+    return _table(rows)
+
+
+def verdict(results: Mapping[str, Any], method: str, at: str | int, columns: Sequence[str] = COMPARED) -> str:
+    """A sign for each measure: "+" better than the baseline outside the 95 % interval, "-" worse, "." undecided."""
+    signs = ""
+    for name in columns:
+        found = difference(results, method, at, name)
+        better = (found.mean > 0) == MEASURES[name][1]
+        signs += "." if not found.excludes_zero else "+" if better else "-"
+    return signs
+
+
+def reach_table(results: Mapping[str, Any], at: int | None = None) -> str:
+    """When each method has the baseline's validation log-evidence, and its share of the baseline's updates and time.
+
+    Args:
+        at: iteration at which the baseline sets the target; its best point if not given.
+    """
+    baseline = results["methods"][results["baseline"]]["name"]
+    seconds = results.get("costs", {}).get("seconds_an_iteration", {})
+    rows = [("", "iterations", "share of them", "of the time", "seeds that never did")]
+    for key, method in results["methods"].items():
+        needed, share, missed = reach_baseline(results, key, at)
         if needed.count or missed:
-            cells = (f"{needed.mean:.0f}", f"{share.mean:.2f}") if needed.count else ("-", "-")
+            time = share.mean * seconds.get(key, math.nan) / seconds.get(results["baseline"], math.nan)
+            cells = (f"{needed.mean:.0f}", f"{share.mean:.2f}", f"{time:.2f}") if needed.count else ("-",) * 3
             rows.append((method["name"], *cells, str(missed)))
-    title = f"Iterations to {baseline}'s best validation log-evidence of the same seed\n"
+    when = "at its best" if at is None else f"after {at:,} iterations"
+    title = f"To the validation log-evidence that {baseline} of the same seed has {when}\n"
     return title + _table(rows) if len(rows) > 1 else ""
+
+
+def search_table(search: Mapping[str, Any]) -> str:
+    """One row a method: what its search chose, and log-evidence (worst, best) and encoder std (range) of its trials."""
+    short = {"learning_rate": "rate", "encoder_learning_rate": "encoder's", "num_steps": "T", "step_size": "step"}
+    short["temperature"] = "tau"
+    rows = [("", *short.values(), "log-evidence", "encoder std")]
+    for key, found in search["methods"].items():
+        chosen = found["hyperparameters"]
+        last = [trial["curve"][-1] for trial in found["trials"] if not trial["failed"]]
+        ranges = []
+        for name, spec in (("log_evidence", ".0f"), ("encoder_scale", ".3g")):
+            values = [row[name] for row in last if row.get(name) is not None]
+            ranges.append(f"{min(values):{spec}} to {max(values):{spec}}" if values else "")
+        rows.append((key, *(f"{chosen[name]:g}" if name in chosen else "" for name in short), *ranges))
+    return _table(rows)
 
 
 def cost_table(results: Mapping[str, Any]) -> str:
