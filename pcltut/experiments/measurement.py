@@ -34,7 +34,7 @@ MEASURES: dict[str, tuple[str, bool | None]] = {
     "bdmc_gap": ("BDMC gap", None),
     "bits_per_dimension": ("bits/dim", False),
     "frechet": ("Frechet", False),
-    "frechet_extrapolated": ("Frechet, N to inf", False),
+    "frechet_extrapolated": ("Frechet (inf)", False),
     "density": ("density", True),
     "coverage": ("coverage", True),
     "encoder_scale": ("encoder std", None),

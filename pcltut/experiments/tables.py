@@ -13,8 +13,8 @@ SHOWN = (*COMPARED, "encoder_scale", "sigma")
 DECIMALS = {
     "log_evidence": 1,
     "bits_per_dimension": 3,
-    "frechet": 2,
-    "frechet_extrapolated": 2,
+    "frechet": 1,
+    "frechet_extrapolated": 1,
     "density": 3,
     "coverage": 3,
     "encoder_scale": 3,
@@ -65,8 +65,10 @@ def means_table(results: Mapping[str, Any], at: str | int, columns: Sequence[str
         count = max((cell.count for cell in cells), default=0)
         if count:
             rows.append((method["name"], str(count), *(_interval(c, n) for c, n in zip(cells, names, strict=True))))
+    if len({row[1] for row in rows[1:]}) == 1:  # the header names the seeds
+        rows = [(row[0], *row[2:]) for row in rows]
     for name, values in results.get("references", {}).items():
-        rows.append((name, "", *(_number(values.get(each), each) for each in names)))
+        rows.append((name, *[""] * (len(rows[0]) - len(names) - 1), *(_number(values.get(n), n) for n in names)))
     return _table(rows)
 
 
@@ -156,7 +158,7 @@ def cost_table(results: Mapping[str, Any]) -> str:
                 )
             )
     origin = results["costs"]["provenance"]["device"]
-    return f"Cost: medians of one process in which the methods take turns, {origin}\n" + _table(rows)
+    return f"Cost: medians of one process in which the methods take turns\n({origin})\n" + _table(rows)
 
 
 def failures(results: Mapping[str, Any]) -> str:
@@ -218,7 +220,7 @@ def _interval(interval: Interval, name: str) -> str:
     if interval.count == 0:
         return "-"
     decimals = DECIMALS[name]
-    spread = f" ± {interval.half_width:.{decimals}f}" if interval.count > 1 else ""
+    spread = f"±{interval.half_width:.{decimals}f}" if interval.count > 1 else ""
     return f"{interval.mean:.{decimals}f}{spread}"
 
 
