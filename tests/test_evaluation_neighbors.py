@@ -6,6 +6,7 @@ import prdc
 import pytest
 import torch
 from oracles import assert_mean, normal
+from sklearn.neighbors import NearestNeighbors
 
 from pcltut.evaluation import density_coverage, precision_recall
 
@@ -21,6 +22,20 @@ def test_agree_with_prdc(n, m, num_neighbors, capsys):
     assert coverage == pytest.approx(expected["coverage"], rel=1e-6)
     assert precision == pytest.approx(expected["precision"], rel=1e-6)
     assert recall == pytest.approx(expected["recall"], rel=1e-6)
+
+
+def test_agree_with_nearest_neighbors_of_scikit_learn():
+    """Balls by a tree search, which shares nothing with a matrix of distances."""
+    real, fake = normal(300, 6, seed=3).numpy(), 0.3 + normal(250, 6, seed=4).numpy()
+    radii = NearestNeighbors(n_neighbors=6, algorithm="kd_tree").fit(real).kneighbors(real)[0][:, 5]  # itself is first
+    tree = NearestNeighbors(algorithm="kd_tree").fit(fake)
+    hits = [
+        len(tree.radius_neighbors(ball[None], radius, return_distance=False)[0])
+        for ball, radius in zip(real, radii, strict=True)
+    ]
+    density, coverage = density_coverage(torch.from_numpy(real), torch.from_numpy(fake), num_neighbors=5)
+    assert density == pytest.approx(sum(hits) / (5 * 250), rel=1e-6)
+    assert coverage == pytest.approx(sum(hit > 0 for hit in hits) / 300, rel=1e-6)
 
 
 @pytest.mark.parametrize(("n", "m", "k"), [(60, 60, 5), (80, 40, 3), (40, 100, 1)])
