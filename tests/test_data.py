@@ -1,4 +1,4 @@
-"""pcltut.data: images and batches, names, and files written in one step."""
+"""pcltut.data: images and batches, and names."""
 
 import re
 import subprocess
@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from pcltut import data
-from pcltut.data.files import atomic_path, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -161,17 +160,3 @@ assert not loaded, loaded
 assert threads == torch.get_num_threads() and torch.equal(state, torch.get_rng_state())
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
-
-
-# -- files -----------------------------------------------------------------------------------------------------
-
-
-def test_atomic_path_leaves_the_old_file_after_an_error(tmp_path):
-    path = tmp_path / "deep" / "file.txt"
-    write_text(path, "old\n")
-    with pytest.raises(RuntimeError), atomic_path(path) as part:
-        part.write_text("half")
-        raise RuntimeError
-    assert path.read_text() == "old\n" and [p.name for p in path.parent.iterdir()] == ["file.txt"]
-    write_text(path, "new\n")
-    assert path.read_bytes() == b"new\n" and [p.name for p in path.parent.iterdir()] == ["file.txt"]

@@ -70,7 +70,7 @@ def test_missing_and_altered_weights_are_one_line_errors(tmp_path: Path, monkeyp
         load_feature_net()
     content[-1] ^= 1
     copy.write_bytes(content)
-    with pytest.raises(ValueError, match=r"were altered or truncated \(\d+ bytes\); restore it with") as error:
+    with pytest.raises(ValueError, match=r"was altered or truncated \(\d+ bytes\); restore it with") as error:
         load_feature_net()
     assert "\n" not in str(error.value)
 

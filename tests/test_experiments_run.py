@@ -17,6 +17,7 @@ from pcltut.experiments.builder import VarianceScaledSteps, build
 from pcltut.experiments.pool import WorkerError, run_jobs
 from pcltut.experiments.runner import remove_leftovers
 from pcltut.experiments.single import best_row, run_one
+from pcltut.files import exclusive
 from pcltut.training import LPC
 
 VAE, LANGEVIN = TINY.methods
@@ -241,7 +242,5 @@ def test_a_whole_experiment_and_its_parts(tmp_path: Path):
 
 
 def test_two_runners_cannot_share_a_folder(tmp_path: Path):
-    from pcltut.experiments.runner import _alone
-
-    with _alone(tmp_path), pytest.raises(ResultError, match="is running"):
+    with exclusive(tmp_path), pytest.raises(ValueError, match="is running"):
         run_experiment(Plan(TINY, tmp_path))

@@ -19,10 +19,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from pcltut.data.files import atomic_path
 from pcltut.data.idx import read_idx
 from pcltut.data.mini import PATH
 from pcltut.data.sources import SOURCES
+from pcltut.files import atomic_path
 
 SIZES = {"train": 900, "validation": 100, "test": 200}  # images of each class
 

@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from pcltut.data import Images
-from pcltut.data.files import atomic_path
+from pcltut.files import atomic_path
 from pcltut.models import GaussianEncoder, GenerativeModel
 from pcltut.plotting import plot_images
 from pcltut.samplers import run, score_of, ula

@@ -16,7 +16,7 @@ import pcltut
 from pcltut import data, models
 from pcltut.cli.data import check_name
 from pcltut.cli.sheet import describe_run, save_sheet
-from pcltut.data.files import write_text
+from pcltut.files import write_text
 from pcltut.samplers import rms_preconditioner
 from pcltut.training import LPC, VAE, History, fit, load_checkpoint
 

@@ -5,7 +5,6 @@ antialiased bilinear filter. Crops differ between papers (108, 128, 140, 148, 16
 do the numbers that depend on them; 140 is our choice.
 """
 
-import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,13 +12,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from pcltut.data.files import atomic_path
 from pcltut.data.images import DataError
 from pcltut.data.torchvision_compat import import_torchvision
+from pcltut.files import FileError, load_tensors, save_tensors
 
 CROP, SIZE = 140, 64
 
@@ -42,9 +39,7 @@ def read_celeba64(root: Path, split: str) -> tuple[UInt8[Tensor, "n c h w"], Int
         for _ in pool.map(place, range(len(pixels))):
             pass
     labels = dataset.identity.squeeze(1).long().contiguous()
-    tensors = {"pixels": pixels, "labels": labels}
-    with atomic_path(cache) as target:
-        save_file(tensors, target, metadata={"crop": str(CROP), "sha256": _digest(tensors)})
+    save_tensors(cache, {"pixels": pixels, "labels": labels}, {"crop": str(CROP)})
     return pixels, labels
 
 
@@ -66,18 +61,9 @@ def crop_and_resize(path: Path) -> UInt8[Tensor, "3 64 64"]:
 def _read_cache(cache: Path) -> tuple[UInt8[Tensor, "n c h w"], Int64[Tensor, " n"]]:
     remedy = "delete this file, it is then made again from the JPEG files"
     try:
-        with safe_open(cache, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in ("pixels", "labels")}
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{cache}: the file is not complete ({error})", remedy) from error
-    if metadata.get("crop") != str(CROP) or metadata.get("sha256") != _digest(tensors):
-        raise DataError(f"{cache}: the file was altered or made with another crop", remedy)
+        tensors, metadata = load_tensors(cache)
+    except FileError as error:
+        raise DataError(error.problem, remedy) from error
+    if metadata.get("crop") != str(CROP):
+        raise DataError(f"got {cache}, which was made with another crop", remedy)
     return tensors["pixels"], tensors["labels"]
-
-
-def _digest(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(tensors[name].numpy())
-    return digest.hexdigest()

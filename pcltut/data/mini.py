@@ -6,7 +6,6 @@ Learning Algorithms" (2017), arXiv 1708.07747; copyright 2017 Zalando SE, MIT li
 book/_tools/make_mini.py.
 """
 
-import hashlib
 import io
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 from pcltut.data.images import DataError, Images
+from pcltut.files import FileError, verified_bytes
 
 NAME = "fashion-mnist-mini"
 PATH = Path(__file__).with_name("fashion_mnist_mini.npz")
@@ -30,11 +30,9 @@ def load_mini(split: str) -> Images:
     stratified too. All 12,000 images differ.
     """
     try:
-        content = PATH.read_bytes()
-    except OSError as error:
-        raise DataError(f"{PATH}: the embedded data file cannot be read ({error.strerror})", _REMEDY) from error
-    if hashlib.sha256(content).hexdigest() != SHA256:
-        raise DataError(f"{PATH}: the embedded data file was altered or truncated ({len(content)} bytes)", _REMEDY)
+        content = verified_bytes(PATH, SHA256, _REMEDY)
+    except FileError as error:
+        raise DataError(error.problem, _REMEDY) from error
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         pixels, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
     return Images(torch.from_numpy(pixels).unsqueeze(1), torch.from_numpy(labels).long(), NAME, split)

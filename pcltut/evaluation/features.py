@@ -1,12 +1,12 @@
 """The network on whose features samples of Fashion-MNIST are judged, and how its weights are verified."""
 
-import hashlib
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pcltut.files import verified_bytes
 from pcltut.models.networks import draw_weights
 from pcltut.training.checkpoint import load_checkpoint, module_tensors, restore_module, save_checkpoint
 
@@ -68,12 +68,7 @@ def load_feature_net() -> FeatureNet:
     Raises:
         ValueError: the file is missing or was altered.
     """
-    try:
-        content = WEIGHTS.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{WEIGHTS}: the network's weights cannot be read ({error.strerror}); {REMEDY}") from error
-    if hashlib.sha256(content).hexdigest() != SHA256:
-        raise ValueError(f"{WEIGHTS}: the network's weights were altered or truncated ({len(content)} bytes); {REMEDY}")
+    verified_bytes(WEIGHTS, SHA256, REMEDY)
     return read_feature_net(WEIGHTS)[0]
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 import pcltut
-from pcltut.data.files import write_text
 from pcltut.experiments.declaration import Experiment, Job, to_json
+from pcltut.files import write_text
 
 DIGITS = 7
 

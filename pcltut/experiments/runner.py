@@ -2,9 +2,8 @@
 
 import contextlib
 import dataclasses
-import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from pcltut.experiments.measurement import feature_network, references
 from pcltut.experiments.pool import Event, run_jobs
 from pcltut.experiments.results import ResultError, collect, commit, read_json, read_run, results_folder, write_json
 from pcltut.experiments.tuning import choose, covers, tuning_jobs
+from pcltut.files import exclusive
 
 SEARCH, REFERENCES, COSTS = "tuning.json", "references.json", "costs.json"
 
@@ -106,7 +106,7 @@ def run_experiment(
     commit()
     plan.check()
     plan.folder.mkdir(parents=True, exist_ok=True)
-    with _alone(plan.folder):
+    with exclusive(plan.folder):
         tuning = plan.tuning()
         if tuning:
             _run(plan, tuning, on_event)
@@ -177,24 +177,3 @@ def remove_leftovers(folder: Path, jobs: Sequence[Job]) -> None:
 def _make(path: Path, make: Callable[[], Mapping[str, Any]]) -> None:
     if not path.exists():
         write_json(path, make())
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Stop if another process runs an experiment in this folder (where the system has file locks)."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ResultError(
-                f"got {folder}, where an experiment is running; wait for it or choose another --out"
-            ) from None
-        yield
-    finally:
-        os.close(handle)

@@ -1,17 +1,12 @@
 """Checkpoints: one safetensors file, replaced atomically, that holds all a run needs to go on."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pcltut.data.files import atomic_path
-
-CHECKSUM = "sha256"
+from pcltut.files import FileError, load_tensors, save_tensors
 
 
 class CheckpointError(ValueError):
@@ -19,14 +14,8 @@ class CheckpointError(ValueError):
 
 
 def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors and text to `path`; the old file stays whole until the new one is complete on disk.
-
-    No pickle: the file cannot run code when it is read. A SHA-256 of its contents goes into the metadata.
-    """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    metadata = {**metadata, CHECKSUM: _checksum(tensors, metadata)}
-    with atomic_path(path) as partial:
-        save_file(tensors, partial, metadata)
+    """Write tensors and text to `path`; the old file stays whole until the new one is complete on disk."""
+    save_tensors(path, tensors, metadata)
 
 
 def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -35,20 +24,10 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]
     Raises:
         CheckpointError: the file is missing, truncated or altered.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"got no file at {path}, expected a checkpoint; check the path or train first")
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"got an unreadable checkpoint {path} ({error}); delete it and train again") from error
-    if metadata.pop(CHECKSUM, None) != _checksum(tensors, metadata):
-        raise CheckpointError(
-            f"got an altered checkpoint {path}, its checksum does not match; delete it and train again"
-        )
-    return tensors, metadata
+        return load_tensors(path)
+    except FileError as error:
+        raise CheckpointError(f"{error.problem}; check the path, or delete the file and train again") from error
 
 
 def load_weights(path: str | Path, model: nn.Module, encoder: nn.Module | None = None) -> None:
@@ -98,12 +77,3 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, prefix: str, tensors: Ma
             _, index, name = key.rsplit(".", 2)
             state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
-    digest = hashlib.sha256(repr(sorted(metadata.items())).encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

@@ -1,0 +1,230 @@
+"""Files that are there in full or not at all, with checksums; one process a folder; the package's own files."""
+
+import contextlib
+import functools
+import hashlib
+import os
+import platform
+import re
+import secrets
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psutil
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+PACKAGE = Path(__file__).resolve().parent
+CHECKSUM = "sha256"
+_HOST = re.sub(r"\W", "", platform.node())
+_PARTIAL = re.compile(r"\.partial-(\w*)-(\d+)-[0-9a-f]{8}(\.|$)")
+_DAY = 86_400.0  # seconds
+
+
+class FileError(OSError, ValueError):
+    """A file that cannot be read or written, or was altered; one line, remedy included."""
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(f"{problem}; {remedy}" if remedy else problem)
+        self.problem = problem
+
+
+# -- paths and writing ---------------------------------------------------------------------------------------------
+
+
+def expanded(path: str | os.PathLike) -> Path:
+    """The path with `~` and `~name` replaced by the home folder."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise FileError(f"got {path}, whose home folder is not known", "write the folder in full") from error
+
+
+def writable_path(path: str | os.PathLike) -> Path:
+    """Where a file with this name is written: `~` expanded, a symbolic link followed to what it names.
+
+    Raises:
+        FileError: a folder or a device lies there, or a file where a folder is needed.
+    """
+    path = Path(os.path.realpath(expanded(path)))
+    if path.exists() and not path.is_file():
+        raise FileError(f"got {path}, which is no regular file, expected the name of a file", "choose another path")
+    parent = next(folder for folder in path.parents if folder.exists())
+    if not parent.is_dir():
+        raise FileError(f"got {path}, but {parent} is a file, expected a folder there", "choose another path")
+    return path
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """A name to write to; when the block ends without an error the file moves to `path` in one step.
+
+    A reader sees the old file or the new one, never a part, and an error leaves the old one as it was. Each call has a
+    name of its own beside the target, so that two processes may write one path: the last one wins. What killed
+    processes left there is removed. Folders are made if needed; a symbolic link stays, and the file it names is
+    replaced.
+    """
+    path = writable_path(path)
+    partial = path.with_name(f".partial-{_HOST}-{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path.parent)
+        partial.open("xb").close()
+        mode = (path if path.exists() else partial).stat().st_mode
+        yield partial
+        with open(partial, "rb+") as written:
+            os.fsync(written.fileno())
+        os.chmod(partial, mode)  # safetensors makes files that only their owner can read
+        os.replace(partial, path)
+    except FileError:
+        raise
+    except OSError as error:
+        problem = f"got {path}, which cannot be written ({error.strerror or error})"
+        raise FileError(problem, "make room or give the rights there, or choose another path") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove partial files whose process is gone; those of other machines once they are a day old."""
+    for path in folder.iterdir():
+        if not (match := _PARTIAL.match(path.name)):
+            continue
+        with contextlib.suppress(OSError):  # another process removed it or finished it first
+            gone = match[1] == _HOST and not psutil.pid_exists(int(match[2]))
+            if gone or time.time() - path.stat().st_mtime > _DAY:
+                path.unlink()
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write a text file in one step, in UTF-8 with Unix line ends."""
+    with atomic_path(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
+# -- checksums and tensors -----------------------------------------------------------------------------------------
+
+
+def verified_bytes(path: str | os.PathLike, sha256: str, remedy: str) -> bytes:
+    """The content of a file whose SHA-256 is known.
+
+    Raises:
+        FileError: it cannot be read, or is another file; the message ends in `remedy`.
+    """
+    try:
+        content = expanded(path).read_bytes()
+    except OSError as error:
+        raise FileError(f"got {path}, which cannot be read ({error.strerror})", remedy) from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise FileError(f"got {path}, which was altered or truncated ({len(content)} bytes)", remedy)
+    return content
+
+
+def sha256_of_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """SHA-256 of names, types, shapes and bits of contiguous tensors, and of text."""
+    digest = hashlib.sha256(repr(sorted(metadata.items())).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def save_tensors(path: str | os.PathLike, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors and text to one safetensors file in one step; their SHA-256 goes into the metadata.
+
+    No pickle: the file cannot run code when it is read. Tensors that share memory are written one by one.
+    """
+    found, seen = {}, set()
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        memory = tensor.untyped_storage().data_ptr()
+        found[name] = tensor.clone() if memory in seen else tensor
+        seen.add(memory)
+    with atomic_path(path) as partial:
+        try:
+            save_file(found, partial, {**metadata, CHECKSUM: sha256_of_tensors(found, metadata)})
+        except SafetensorError as error:  # a full disk
+            raise OSError(str(error)) from error
+
+
+def load_tensors(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors (on the CPU) and text that `save_tensors` wrote.
+
+    Raises:
+        FileError: the file is missing, truncated or altered.
+    """
+    path, remedy = expanded(path), "delete it and make it again"
+    if not path.is_file():
+        raise FileError(f"got no file at {path}, expected a safetensors file", "check the path")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = dict(file.metadata() or {})
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, OSError) as error:
+        raise FileError(f"got an unreadable file {path} ({error})", remedy) from error
+    if metadata.pop(CHECKSUM, None) != sha256_of_tensors(tensors, metadata):
+        raise FileError(f"got an altered file {path}, its checksum does not match", remedy)
+    return tensors, metadata
+
+
+# -- one process a folder ------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def exclusive(folder: str | os.PathLike) -> Iterator[None]:
+    """Stop if another process holds this folder, which must be there; where there are no file locks nothing is held.
+
+    The lock ends with the process, however that ends.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    handle = os.open(expanded(folder), os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FileError(
+                f"got {folder}, where another process is running", "wait for it or choose another folder"
+            ) from None
+        except OSError:  # a network file system without locks on folders
+            pass
+        yield
+    finally:
+        os.close(handle)
+
+
+# -- the package's own files ---------------------------------------------------------------------------------------
+
+
+def results_folder() -> Path:
+    """Where committed results lie: book/results of the repository, else the folder that comes with the package."""
+    folder = PACKAGE.parent / "book" / "results"
+    return folder if folder.is_dir() else PACKAGE / "results"
+
+
+@functools.cache
+def package_commit() -> str:
+    """The commit of the package's own repository, "+" if the package has changed since.
+
+    A package that was installed is in no repository, even where its folder lies inside one: then the environment
+    variable PCLTUT_COMMIT, else "unknown". Looked up once, at the first call: what was imported then is what runs.
+    """
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", "-C", str(PACKAGE), *arguments], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", "--", "files.py", "../book/index.md")
+        return git("rev-parse", "--short=10", "HEAD") + ("+" if git("status", "--porcelain", "--", ".") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return os.environ.get("PCLTUT_COMMIT", "unknown")
