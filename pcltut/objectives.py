@@ -41,8 +41,12 @@ def iwae_bound(
         noise: standard normal, one row for each of the K draws and each image.
     """
     z = q.sample(noise)
-    log_weights = model.log_joint(x, z) - q.log_prob(z)
-    return log_weights.logsumexp(0) - math.log(len(noise))
+    return log_mean_weight(model.log_joint(x, z) - q.log_prob(z))
+
+
+def log_mean_weight(log_weights: Float[Tensor, "samples batch"]) -> Float[Tensor, " batch"]:
+    r""":math:`\log \frac1K \sum_k w_k`, the logarithm of the mean of K weights, from their logarithms."""
+    return log_weights.logsumexp(0) - math.log(len(log_weights))
 
 
 def reverse_kl_loss(

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pcltut.models.modules import check_no_randomness
+
 
 class DiagonalGaussian(NamedTuple):
     """q(z | x) = N(mean, diag(exp(log_scale)^2)), one for each image: shapes `[batch, latent]`."""
@@ -44,12 +46,16 @@ class GaussianEncoder(nn.Module):
         network: maps `[batch, *event]` to `[batch, 2 * latent_dim]`.
         min_log_scale: lower bound of the log standard deviation.
         max_log_scale: upper bound. The bounds are hard: outside them the log-scale has no gradient.
+
+    Raises:
+        ValueError: the network holds dropout or another layer that draws random numbers.
     """
 
     def __init__(
         self, network: nn.Module, latent_dim: int, *, min_log_scale: float = -10.0, max_log_scale: float = 5.0
     ) -> None:
         super().__init__()
+        check_no_randomness(network, "an encoder")
         self.network = network
         self.latent_dim = latent_dim
         self.min_log_scale = min_log_scale

@@ -1,16 +1,47 @@
 """The latent-variable model p(x, z) = p(z) p(x | z): a standard normal prior, a decoder and a likelihood."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from pcltut.models.modules import check_no_randomness
+from pcltut.noise import standard_normal
+
+MAX_PIXEL = 10.0  # images with pixel noise leave [-1, 1] by a few sigma; those of 0 .. 255 leave it by far
+
 
 def standard_normal_log_prob(z: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch"]:
     """Log-density of N(0, I), summed over the last dimension."""
     return -0.5 * z.square().sum(-1) - 0.5 * z.shape[-1] * math.log(2 * math.pi)
+
+
+def gauss_newton_product(residual: Callable[[Tensor], Tensor], z: Tensor, v: Tensor) -> Tensor:
+    r""":math:`J^\top J v` with J the Jacobian of `residual` at `z`.
+
+    :math:`J v` is the derivative of :math:`u \mapsto u^\top J v`, in reverse mode alone: forward mode has a state that
+    the threads of a process share.
+    """
+    value, pull_back = torch.func.vjp(residual, z)
+    _, push_forward = torch.func.vjp(lambda u: pull_back(u)[0], torch.zeros_like(value))
+    return pull_back(push_forward(v)[0])[0]
+
+
+def check_floats(x: Tensor, dtype: torch.dtype) -> None:
+    """Raise ValueError unless `x` is a tensor of finite floats of a model's type."""
+    if not isinstance(x, Tensor):
+        raise ValueError(f"got data of type {type(x).__name__}, expected a tensor; use torch.as_tensor(...)")
+    if x.dtype != dtype:
+        hint = "for pixels 0 .. 255 take x / 127.5 - 1" if not x.is_floating_point() else f"use x.to({dtype})"
+        raise ValueError(f"got data of {x.dtype}, expected {dtype}, the type of the model's weights; {hint}")
+    if x.ndim >= 2 and not bool(torch.isfinite(x).all()):
+        rows = int((~torch.isfinite(x).flatten(1).all(-1)).sum())
+        raise ValueError(
+            f"got data with values that are not finite in {rows} of its rows, expected finite ones; mend x"
+        )
 
 
 class GenerativeModel(nn.Module):
@@ -26,8 +57,9 @@ class GenerativeModel(nn.Module):
         latent_dim: size of z.
 
     Raises:
-        ValueError: the decoder holds batch normalization. It would make one image's density depend on the other
-            images of the batch, so that the chains of a batch were coupled and no longer sample a posterior.
+        ValueError: the decoder holds batch normalization, which would make one image's density depend on the other
+            images of the batch, so that the chains of a batch were coupled and no longer sample a posterior; or
+            dropout, with which there is no one density to sample.
     """
 
     def __init__(self, decoder: nn.Module, likelihood: nn.Module, latent_dim: int) -> None:
@@ -38,6 +70,7 @@ class GenerativeModel(nn.Module):
                     f"got a decoder with {type(module).__name__} at '{name}', expected one that treats each image on "
                     "its own; remove it or use GroupNorm or LayerNorm (batch statistics couple the chains of a batch)"
                 )
+        check_no_randomness(decoder, "a decoder")
         self.decoder = decoder
         self.likelihood = likelihood
         self.latent_dim = latent_dim
@@ -72,8 +105,33 @@ class GenerativeModel(nn.Module):
 
     def sample_prior(self, num: int, *, generator: torch.Generator) -> Float[Tensor, "num latent"]:
         """Draw `num` latents from the prior."""
-        parameter = next(self.parameters())
-        return torch.randn(num, self.latent_dim, generator=generator, device=generator.device, dtype=parameter.dtype)
+        return standard_normal((num, self.latent_dim), generator=generator, dtype=self.dtype)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the weights, which z and x must have too."""
+        return next(self.parameters()).dtype
+
+    def check_data(self, x: Float[Tensor, "batch ..."]) -> None:
+        """Raise ValueError unless `x` is a batch of what the decoder makes, finite, in a range that pixels have.
+
+        Images (channel, height, width) lie in about [-1, 1], as `Images.as_float` gives them; other events may have
+        any finite values. A discretized likelihood takes its 256 levels alone.
+        """
+        check_floats(x, self.dtype)
+        with torch.no_grad():
+            event = tuple(self.decode(torch.zeros(1, self.latent_dim).to(next(self.parameters()))).shape[1:])
+        if x.ndim != len(event) + 1 or tuple(x.shape[1:]) != event:
+            raise ValueError(
+                f"got data of shape {tuple(x.shape)}, expected (batch, {', '.join(map(str, event))}): one batch axis "
+                "and the decoder's output; reshape the data (x[None] for a single image) or build the networks for it"
+            )
+        if len(event) == 3 and len(x) and x.abs().max() > MAX_PIXEL:
+            raise ValueError(
+                f"got images with values from {x.min().item():.4g} to {x.max().item():.4g}, expected about [-1, 1]; "
+                "for pixels 0 .. 255 take x / 127.5 - 1"
+            )
+        self.likelihood.check_data(x)
 
     @torch.no_grad()
     def sample(self, num: int, *, generator: torch.Generator) -> Float[Tensor, "num ..."]:
@@ -89,6 +147,4 @@ class GenerativeModel(nn.Module):
         J is the decoder's Jacobian at `z`. It leaves out the decoder's second derivatives times the residual, so it is
         positive definite everywhere and exact where the decoder is linear. `x` is not used: the residual drops out.
         """
-        loc, tangent = torch.func.jvp(self.decode, (z,), (v,))
-        _, pull_back = torch.func.vjp(self.decode, z)
-        return v + pull_back(tangent.to(loc.dtype))[0] * self.likelihood.precision()
+        return v + gauss_newton_product(self.decode, z, v) * self.likelihood.precision()

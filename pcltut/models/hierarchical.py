@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pcltut.models.generative import GenerativeModel, standard_normal_log_prob
+from pcltut.models.generative import GenerativeModel, gauss_newton_product, standard_normal_log_prob
 from pcltut.models.likelihoods import Gaussian
-from pcltut.models.networks import draw_weights
+from pcltut.models.networks import draw_weights, empty_layer
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "linear": nn.Identity}
 
@@ -53,12 +53,12 @@ class HierarchicalGaussian(GenerativeModel):
                 f"got scales={scales}, expected {num_layers} positive numbers; give one for each prediction"
             )
         phi = ACTIVATIONS[activation]()
-        layers = [nn.Linear(above, below, device="meta") for below, above in pairwise(sizes)]
+        layers = [empty_layer(nn.Linear, above, below, generator=generator) for below, above in pairwise(sizes)]
         likelihood = Gaussian(scales[0], learn_scale=False).to(generator.device)
         super().__init__(nn.Sequential(phi, layers[0]), likelihood, sum(sizes[1:]))
         self.upper_layers = nn.ModuleList(layers[1:])
         for layer in self.layers:
-            draw_weights(layer, generator)
+            draw_weights(layer, generator=generator)
         self.sizes = tuple(sizes)
         self.scales = tuple(scales)
         self.activation = activation
@@ -136,9 +136,7 @@ class HierarchicalGaussian(GenerativeModel):
         v: Float[Tensor, "batch latent"],
     ) -> Float[Tensor, "batch latent"]:
         """Gauss-Newton curvature of the energy, half a sum of squared errors, times `v`."""
-        _, tangent = torch.func.jvp(lambda z: self._residual(x, z), (z,), (v,))
-        _, pull_back = torch.func.vjp(lambda z: self._residual(x, z), z)
-        return pull_back(tangent)[0]
+        return gauss_newton_product(lambda z: self._residual(x, z), z, v)
 
     def posterior(
         self, x: Float[Tensor, "batch observed"]

@@ -6,8 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pcltut.noise import standard_normal
+
 NUM_BINS = 256
 HALF_BIN = 1 / (NUM_BINS - 1)
+LEVEL_TOLERANCE = 0.05  # of a bin: rounding in half precision stays below it, pixels k / 255 do not
 
 
 def sum_event(values: Tensor, event_ndim: int) -> Tensor:
@@ -37,6 +40,9 @@ class _ScaledLikelihood(nn.Module):
         """The Fisher information of a pixel's mean, `1 / scale^2` (for bins: where scale exceeds their width)."""
         return self.scale**-2
 
+    def check_data(self, x: Tensor) -> None:
+        """Raise ValueError where `x` has values that this density is not made for; any finite ones are fine here."""
+
 
 class Gaussian(_ScaledLikelihood):
     r"""Continuous pixels: :math:`p(x \mid z) = \prod_j N(x_j; f_j(z), \sigma^2)`, with sigma learned (sigma-VAE).
@@ -59,7 +65,7 @@ class Gaussian(_ScaledLikelihood):
 
     def sample(self, loc: Tensor, *, generator: torch.Generator) -> Tensor:
         """Draw x around `loc`, independent noise for each pixel."""
-        noise = torch.randn(loc.shape, generator=generator, device=generator.device, dtype=loc.dtype)
+        noise = standard_normal(loc.shape, generator=generator, dtype=loc.dtype)
         return loc + self.scale * noise
 
 
@@ -73,6 +79,17 @@ class DiscretizedGaussian(_ScaledLikelihood):
     Differences are taken of log-CDFs in the tail that the bin lies in, which stays finite far beyond eight sigma.
     """
 
+    def check_data(self, x: Tensor) -> None:
+        """Raise ValueError unless all pixels lie on the levels 2 k / 255 - 1."""
+        level = (x + 1) / (2 * HALF_BIN)
+        if len(x) and not bool(
+            ((level - level.round()).abs() < LEVEL_TOLERANCE).all() & (x.abs() <= 1 + HALF_BIN).all()
+        ):
+            raise ValueError(
+                f"got pixels off the 256 levels of a discretized likelihood, from {x.min().item():.4g} to "
+                f"{x.max().item():.4g}, expected 2 k / 255 - 1 for k = 0 .. 255; for pixels k / 255 take 2 * x - 1"
+            )
+
     def log_prob(self, x: Tensor, loc: Tensor, event_ndim: int = 1) -> Tensor:
         """Log-mass of the bins that hold `x`, summed over the last `event_ndim` dimensions."""
         return sum_event(self._log_mass(x, loc), event_ndim)
@@ -84,7 +101,7 @@ class DiscretizedGaussian(_ScaledLikelihood):
 
     def sample(self, loc: Tensor, *, generator: torch.Generator) -> Tensor:
         """Draw pixels on the 256 levels around `loc`."""
-        noise = torch.randn(loc.shape, generator=generator, device=generator.device, dtype=loc.dtype)
+        noise = standard_normal(loc.shape, generator=generator, dtype=loc.dtype)
         level = ((loc + self.scale * noise + 1) / (2 * HALF_BIN)).round().clamp(0, NUM_BINS - 1)
         return level * (2 * HALF_BIN) - 1
 

@@ -78,7 +78,7 @@ class LinearGaussian(GenerativeModel):
         step_size: float,
         *,
         temperature: float = 1.0,
-        scale: Float[Tensor, " latent"] | None = None,
+        preconditioner: Float[Tensor, " latent"] | None = None,
     ) -> Float[Tensor, "latent latent"]:
         r"""Covariance of converged ULA, :math:`\tau (\Lambda - \frac{\gamma}{2} \Lambda M \Lambda)^{-1}`.
 
@@ -86,20 +86,20 @@ class LinearGaussian(GenerativeModel):
         :eq:`eq-ula-stationary`.
 
         Args:
-            scale: diagonal of the constant preconditioner M; ones if not given.
+            preconditioner: diagonal of a constant M; ones if not given.
 
         Raises:
             ValueError: the step is not stable, :math:`\gamma \lambda_{max}(M^{1/2} \Lambda M^{1/2}) \ge 2`.
         """
         precision = self.posterior_precision()
-        scale = torch.ones_like(precision[0]) if scale is None else scale
-        curvature = torch.linalg.eigvalsh(scale.sqrt()[:, None] * precision * scale.sqrt()).max().item()
+        diagonal = torch.ones_like(precision[0]) if preconditioner is None else preconditioner
+        curvature = torch.linalg.eigvalsh(diagonal.sqrt()[:, None] * precision * diagonal.sqrt()).max().item()
         if not 0 < step_size * curvature < 2:
             raise ValueError(
                 f"got step_size={step_size}, expected 0 < step_size < {2 / curvature:.4g} (2 / curvature), "
                 "beyond which ULA has no stationary law; lower step_size"
             )
-        return temperature * torch.linalg.inv(precision - 0.5 * step_size * precision @ (scale[:, None] * precision))
+        return temperature * torch.linalg.inv(precision - 0.5 * step_size * precision @ (diagonal[:, None] * precision))
 
     def ula_covariance_after(
         self,
@@ -108,16 +108,16 @@ class LinearGaussian(GenerativeModel):
         initial_covariance: Float[Tensor, "latent latent"],
         *,
         temperature: float = 1.0,
-        scale: Float[Tensor, " latent"] | None = None,
+        preconditioner: Float[Tensor, " latent"] | None = None,
     ) -> Float[Tensor, "latent latent"]:
         r"""Covariance of a chain after `num_steps` of ULA, from any start.
 
         .. math:: P \leftarrow A P A^\top + 2 \gamma \tau M, \qquad A = I - \gamma M \Lambda
         """
         precision = self.posterior_precision()
-        scale = torch.ones_like(precision[0]) if scale is None else scale
-        transition = torch.eye(self.latent_dim).to(precision) - step_size * scale[:, None] * precision
-        noise = 2 * step_size * temperature * torch.diag(scale)
+        diagonal = torch.ones_like(precision[0]) if preconditioner is None else preconditioner
+        transition = torch.eye(self.latent_dim).to(precision) - step_size * diagonal[:, None] * precision
+        noise = 2 * step_size * temperature * torch.diag(diagonal)
         covariance = initial_covariance
         for _ in range(num_steps):
             covariance = transition @ covariance @ transition.T + noise

@@ -24,12 +24,18 @@ class _Decoder(nn.Sequential):
         return flat.reshape(*z.shape[:-1], *self.event_shape)
 
 
-def draw_weights(network: nn.Module, generator: torch.Generator) -> nn.Module:
-    """Draw each layer's weight and bias from U(-1, 1) / sqrt(fan_in), on the generator's device.
+def empty_layer(kind: type[nn.Module], *sizes: int, generator: torch.Generator, **options: int) -> nn.Module:
+    """A layer on the generator's device whose weights are still to be drawn: it takes no number from torch's state."""
+    return nn.utils.skip_init(kind, *sizes, **options, device=generator.device)
 
-    It is torch's own default for these layers, but takes no number from the global generator.
+
+def draw_weights(network: nn.Module, *, generator: torch.Generator) -> nn.Module:
+    """Draw each linear and convolutional layer's weight and bias from U(-1, 1) / sqrt(fan_in), on its device.
+
+    It is torch's own default for these layers, but takes no number from the global generator. All else (a PReLU's
+    slope, a buffer) stays as its module made it.
     """
-    network = network.to_empty(device=generator.device)
+    network = network.to(generator.device)
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             fan_in = nn.init._calculate_fan_in_and_fan_out(module.weight)[0]
@@ -38,10 +44,12 @@ def draw_weights(network: nn.Module, generator: torch.Generator) -> nn.Module:
     return network
 
 
-def _mlp_layers(sizes: Sequence[int], activation: Callable[[], nn.Module]) -> list[nn.Module]:
+def _mlp_layers(
+    sizes: Sequence[int], activation: Callable[[], nn.Module], generator: torch.Generator
+) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for num_in, num_out in pairwise(sizes):
-        layers += [nn.Linear(num_in, num_out, device="meta"), activation()]
+        layers += [empty_layer(nn.Linear, num_in, num_out, generator=generator), activation()]
     return layers[:-1]
 
 
@@ -54,8 +62,8 @@ def mlp_decoder(
     generator: torch.Generator,
 ) -> nn.Module:
     """A fully connected decoder `[..., latent]` to `[..., *event]`, with a linear output."""
-    layers = _mlp_layers((latent_dim, *hidden, math.prod(event_shape)), activation)
-    return draw_weights(_Decoder(event_shape, *layers), generator)
+    layers = _mlp_layers((latent_dim, *hidden, math.prod(event_shape)), activation, generator)
+    return draw_weights(_Decoder(event_shape, *layers), generator=generator)
 
 
 def mlp_encoder(
@@ -67,9 +75,9 @@ def mlp_encoder(
     generator: torch.Generator,
 ) -> GaussianEncoder:
     """A fully connected Gaussian encoder, the mirror image of `mlp_decoder`."""
-    layers = _mlp_layers((math.prod(event_shape), *hidden, 2 * latent_dim), activation)
+    layers = _mlp_layers((math.prod(event_shape), *hidden, 2 * latent_dim), activation, generator)
     network = nn.Sequential(nn.Flatten(-len(event_shape)), *layers)
-    return GaussianEncoder(draw_weights(network, generator), latent_dim)
+    return GaussianEncoder(draw_weights(network, generator=generator), latent_dim)
 
 
 def conv_decoder(
@@ -95,17 +103,17 @@ def conv_decoder(
         doubles = index >= len(channels) - num_doublings
         layer = nn.ConvTranspose2d if doubles else nn.Conv2d
         geometry = {"kernel_size": 4, "stride": 2, "padding": 1} if doubles else {"kernel_size": 3, "padding": 1}
-        stages += [activation(), layer(num_in, num_out, device="meta", **geometry)]
+        stages += [activation(), empty_layer(layer, num_in, num_out, generator=generator, **geometry)]
     decoder = _Decoder(
         event_shape,
-        nn.Linear(latent_dim, hidden, device="meta"),
+        empty_layer(nn.Linear, latent_dim, hidden, generator=generator),
         activation(),
-        nn.Linear(hidden, channels[0] * grid * grid, device="meta"),
+        empty_layer(nn.Linear, hidden, channels[0] * grid * grid, generator=generator),
         nn.Unflatten(-1, (channels[0], grid, grid)),
         *stages,
         nn.Tanh(),
     )
-    return draw_weights(decoder, generator)
+    return draw_weights(decoder, generator=generator)
 
 
 def conv_encoder(
@@ -124,15 +132,15 @@ def conv_encoder(
     for index, (num_in, num_out) in enumerate(pairwise(sizes)):
         halves = index < num_halvings
         geometry = {"kernel_size": 4, "stride": 2, "padding": 1} if halves else {"kernel_size": 3, "padding": 1}
-        stages += [nn.Conv2d(num_in, num_out, device="meta", **geometry), activation()]
+        stages += [empty_layer(nn.Conv2d, num_in, num_out, generator=generator, **geometry), activation()]
     network = nn.Sequential(
         *stages,
         nn.Flatten(),
-        nn.Linear(channels[-1] * grid * grid, hidden, device="meta"),
+        empty_layer(nn.Linear, channels[-1] * grid * grid, hidden, generator=generator),
         activation(),
-        nn.Linear(hidden, 2 * latent_dim, device="meta"),
+        empty_layer(nn.Linear, hidden, 2 * latent_dim, generator=generator),
     )
-    return GaussianEncoder(draw_weights(network, generator), latent_dim)
+    return GaussianEncoder(draw_weights(network, generator=generator), latent_dim)
 
 
 def _conv_geometry(event_shape: Sequence[int]) -> tuple[int, int]:

@@ -4,7 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pcltut.samplers.kernel import ChainState, Kernel, StepInfo, Target, check_step_size, standard_normal
+from pcltut.arguments import real_number
+from pcltut.samplers.kernel import ChainState, Kernel, StepInfo, Target, check_step_size, draw_normal
+from pcltut.samplers.preconditioners import ConstantPreconditioner
 
 
 def corrected_ula(
@@ -13,7 +15,7 @@ def corrected_ula(
     precision: Float[Tensor, "*batch latent latent"],
     *,
     temperature: float = 1.0,
-    scale: Float[Tensor, " latent"] | None = None,
+    preconditioner: ConstantPreconditioner | None = None,
 ) -> Kernel:
     r"""Langevin steps with noise that accounts for the step's own error, of covariance
 
@@ -25,13 +27,15 @@ def corrected_ula(
 
     Args:
         precision: Lambda, one for all images or one for each.
-        scale: diagonal of M; ones if not given.
+        preconditioner: a constant M; ones if not given.
 
     Raises:
         ValueError: the step is not stable, so that no noise makes it exact.
     """
-    check_step_size(step_size)
-    diagonal = torch.ones_like(precision[..., 0]) if scale is None else scale.expand(precision.shape[:-1])
+    step_size = check_step_size(step_size)
+    temperature = real_number("temperature", temperature, above=0, remedy="for 0 use gradient_ascent")
+    diagonal = torch.ones_like(precision[..., 0]) if preconditioner is None else preconditioner.diagonal
+    diagonal = diagonal.expand(precision.shape[:-1])
     metric = torch.diag_embed(diagonal)
     covariance = temperature * (2 * step_size * metric - step_size**2 * metric @ precision @ metric)
     root, failures = torch.linalg.cholesky_ex(covariance)
@@ -45,9 +49,8 @@ def corrected_ula(
         return ChainState(z.detach())
 
     def step(state: ChainState, noise: Tensor) -> tuple[ChainState, StepInfo]:
-        log_density, score = target(state.z)
-        drift = step_size * score if scale is None else step_size * scale * score
-        z = state.z + drift + (root @ noise[..., None])[..., 0]
-        return ChainState(z), StepInfo(state.z, log_density, score)
+        log_density, score, *aux = target(state.z)
+        z = state.z + step_size * diagonal * score + (root @ noise[..., None])[..., 0]
+        return ChainState(z), StepInfo(state.z, log_density, score, aux=tuple(aux))
 
-    return Kernel(init, lambda state, generator: standard_normal(state.z, generator), step)
+    return Kernel(init, draw_normal, step)

@@ -1,10 +1,9 @@
 """Hamiltonian Monte Carlo: several leapfrog steps between two Metropolis tests."""
 
-from jaxtyping import Float
-from torch import Tensor
-
+from pcltut.arguments import whole_number
 from pcltut.samplers.kernel import ChainState, Kernel, MetropolisNoise, StepInfo, Target, check_step_size
 from pcltut.samplers.metropolis import check_metropolis, draw_metropolis_noise, evaluated_state, metropolis
+from pcltut.samplers.preconditioners import ConstantPreconditioner
 
 
 def hmc(
@@ -13,7 +12,7 @@ def hmc(
     *,
     num_leapfrog: int,
     temperature: float = 1.0,
-    scale: Float[Tensor, "*batch latent"] | None = None,
+    preconditioner: ConstantPreconditioner | None = None,
 ) -> Kernel:
     r"""Hamiltonian Monte Carlo on :math:`p(z)^{1/\tau}` with a standard normal momentum r in coordinates scaled by M.
 
@@ -28,23 +27,22 @@ def hmc(
 
     Args:
         step_size: epsilon of a leapfrog step, a length, where the Langevin kernels' step size is a length squared.
-        scale: diagonal of M, fixed; ones if not given.
+        preconditioner: a constant M; ones if not given.
     """
-    check_step_size(step_size)
-    check_metropolis(temperature, scale)
-    if num_leapfrog < 1:
-        raise ValueError(f"got num_leapfrog={num_leapfrog}, expected at least 1; one is MALA")
-    stride = step_size * (1.0 if scale is None else scale.sqrt())
+    step_size = check_step_size(step_size)
+    temperature, diagonal = check_metropolis(temperature, preconditioner)
+    num_leapfrog = whole_number("num_leapfrog", num_leapfrog, remedy="one is MALA")
+    stride = step_size * diagonal**0.5
 
     def step(state: ChainState, noise: MetropolisNoise) -> tuple[ChainState, StepInfo]:
         z, score, momentum = state.z, state.score, noise.normal
         for _ in range(num_leapfrog):
             momentum = momentum + 0.5 * stride * score / temperature
             z = z + stride * momentum
-            log_density, score = target(z)
+            log_density, score, *aux = target(z)
             momentum = momentum + 0.5 * stride * score / temperature
         log_ratio = (log_density - state.log_density) / temperature
         log_ratio = log_ratio + 0.5 * (noise.normal.square() - momentum.square()).sum(-1)
-        return metropolis(state, ChainState(z, None, log_density, score), log_ratio, noise.uniform)
+        return metropolis(state, ChainState(z, None, log_density, score, tuple(aux)), log_ratio, noise.uniform)
 
     return Kernel(lambda z: evaluated_state(target, z), draw_metropolis_noise, step)

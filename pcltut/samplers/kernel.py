@@ -1,45 +1,45 @@
-"""What a transition is, and the loop that repeats it. Randomness enters at one place, `Kernel.draw`."""
+"""What a transition is. Randomness enters at one place, `Kernel.draw`."""
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-Target = Callable[[Tensor], tuple[Tensor, Tensor]]
+from pcltut.arguments import real_number
+from pcltut.noise import standard_normal
 
-
-class ChainDiverged(FloatingPointError):
-    """A chain left the finite numbers: its step size is beyond the stability limit."""
+# z -> (log_density [*chain, batch], score [*chain, batch, latent]); whatever it returns beyond these two is `aux`.
+Target = Callable[[Tensor], tuple[Any, ...]]
 
 
 class ChainState(NamedTuple):
     """What the next step needs: the position `z` `[*chain, batch, latent]` and what its kernel keeps beside it.
 
-    Kernels that evaluate the target where they arrive (MALA, HMC, underdamped) keep `log_density` and `score` of `z`;
-    the underdamped one also its `momentum`; preconditioned ones the preconditioner's state.
+    Kernels that evaluate the target where they arrive (MALA, HMC, underdamped) keep `log_density`, `score` and `aux` of
+    `z`; the underdamped one also its `momentum`; preconditioned ULA the preconditioner's state.
     """
 
     z: Tensor
     preconditioner: Any = None
     log_density: Tensor | None = None
     score: Tensor | None = None
+    aux: tuple[Any, ...] = ()
     momentum: Tensor | None = None
 
 
 class StepInfo(NamedTuple):
-    """What one step saw.
+    """What one step saw: the point `z` from which it started, with the target's log-density, score and `aux` there.
 
-    A point `z` of the chain with the target's log-density and score there: for ULA the state before the step, for
-    kernels that evaluate the target where they arrive the state after it. `acceptance` is the probability with which a
-    Metropolis step accepts its proposal, None for kernels that always move.
+    `acceptance` is the probability with which a Metropolis step accepts its proposal, None for kernels that always
+    move.
     """
 
     z: Tensor
     log_density: Tensor
     score: Tensor
     acceptance: Tensor | None = None
+    aux: tuple[Any, ...] = ()
 
 
 class MetropolisNoise(NamedTuple):
@@ -64,26 +64,14 @@ class Kernel(NamedTuple):
     step: Callable[[ChainState, Noise], tuple[ChainState, StepInfo]]
 
 
-class Trace(NamedTuple):
-    """The `StepInfo` of each kept step, stacked on a new first axis.
-
-    After T steps of ULA `z` holds z_0 .. z_{T-1}, the points where `log_density` and `score` were evaluated; the state
-    that `run` returns holds z_T. The other kernels evaluate z_1 .. z_T. `num_restarts` counts diverged chains that
-    `run` started again.
-    """
-
-    z: Float[Tensor, "kept *chain batch latent"]
-    log_density: Float[Tensor, "kept *chain batch"]
-    score: Float[Tensor, "kept *chain batch latent"]
-    acceptance: Float[Tensor, "kept *chain batch"] | None = None
-    num_restarts: int = 0
-
-
-def score_of(log_density: Callable[[Tensor], Tensor]) -> Target:
+def value_and_score_of(log_density: Callable[[Tensor], Tensor], *, differentiable: bool = False) -> Target:
     """A target from a log-density: `z -> (log_density, score)`, the score being the gradient of the sum.
 
     Of a log-joint it gives the posterior's score (:eq:`eq-posterior-score`). Summing is right because each value
     depends on its own row of `z` alone; a mean would shrink each chain's score.
+
+    Args:
+        differentiable: keep the graph behind the score, which `riemannian_ula` needs and no other kernel does.
     """
 
     def total_and_values(z: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,86 +82,50 @@ def score_of(log_density: Callable[[Tensor], Tensor]) -> Target:
 
     def target(z: Tensor) -> tuple[Tensor, Tensor]:
         score, (_, values) = grad_and_value(z)
-        return values.detach(), score.detach()
+        return (values, score) if differentiable else (values.detach(), score.detach())
 
     return target
 
 
-def check_step_size(step_size: float) -> None:
-    """Raise ValueError unless a step size is positive."""
-    if not 0 < step_size < float("inf"):
-        raise ValueError(f"got step_size={step_size}, expected a positive number; try 1e-3")
+def check_step_size(step_size: float) -> float:
+    """A positive step size as a float, or a ValueError."""
+    return real_number("step_size", step_size, above=0, remedy="try 1e-3")
 
 
-def standard_normal(like: Tensor, generator: torch.Generator) -> Tensor:
-    """Standard normal noise of a tensor's shape and type, drawn on the generator's device."""
-    return torch.randn(like.shape, generator=generator, device=generator.device, dtype=like.dtype)
-
-
-def run(
-    kernel: Kernel,
-    state: ChainState,
-    num_steps: int,
-    *,
-    generator: torch.Generator,
-    keep: Literal["all", "last"] = "all",
-    on_divergence: Literal["raise", "restart"] = "raise",
-) -> tuple[ChainState, Trace]:
-    """Apply a kernel `num_steps` times and hand the state on: T steps equal T runs of one.
-
-    Args:
-        state: from `kernel.init(z)`, or what an earlier run returned.
-        generator: source of the noise, on the device of `z`.
-        keep: "all" steps in the trace, or the "last" alone (memory does not grow with `num_steps` then).
-        on_divergence: "raise", or "restart" each chain that left the finite numbers at the state it had when this run
-            began, and count it; the other chains are not touched. Not for running preconditioners.
-
-    Raises:
-        ChainDiverged: a chain left the finite numbers.
-    """
-    if num_steps < 1:
-        raise ValueError(f"got num_steps={num_steps}, expected at least 1; a run of no steps has no trace")
-    if keep not in ("all", "last"):
-        raise ValueError(f"got keep={keep!r}, expected 'all' or 'last'; choose one of them")
-    if on_divergence not in ("raise", "restart"):
-        raise ValueError(f"got on_divergence={on_divergence!r}, expected 'raise' or 'restart'; choose one of them")
-    start, num_restarts = state, 0
-    infos: list[StepInfo] = []
-    for _ in range(num_steps):
-        state, info = kernel.step(state, kernel.draw(state, generator))
-        if on_divergence == "restart":
-            state, count = restart_diverged(state, start)
-            num_restarts += count
-        if keep == "last":
-            infos.clear()
-        infos.append(info)
-    if not bool(torch.isfinite(state.z).all()):
-        raise ChainDiverged(
-            f"the chain left the finite numbers within {num_steps} steps; lower step_size below 2 over the largest "
-            "curvature of the energy (pcltut.samplers.stability_margin measures it)"
-        )
-    columns = [None if values[0] is None else torch.stack(values) for values in zip(*infos, strict=True)]
-    return state, Trace(*columns, num_restarts=num_restarts)
-
-
-def restart_diverged(state: ChainState, start: ChainState) -> tuple[ChainState, int]:
-    """Put chains with a position that is not finite back to `start`, leave the others alone, and count them.
-
-    Raises:
-        ValueError: the kernel has a running preconditioner, whose memory of the lost chain cannot be trusted.
-    """
-    if state.preconditioner is not None:
+def check_evaluation(z: Tensor, log_density: Tensor, score: Tensor) -> None:
+    """Raise ValueError unless a target gave one value for each chain and image, and a score like `z`."""
+    if log_density.shape != z.shape[:-1] or score.shape != z.shape:
         raise ValueError(
-            "got a kernel with a running preconditioner, expected one without or with a constant one; its memory of a "
-            "diverged chain cannot be used again, so raise on divergence and lower step_size"
+            f"got a target with log_density of shape {tuple(log_density.shape)} and score of shape "
+            f"{tuple(score.shape)} at z of shape {tuple(z.shape)}, expected {tuple(z.shape[:-1])} and "
+            f"{tuple(z.shape)}; sum over the last dimension alone"
         )
-    lost = ~torch.isfinite(state.z).all(-1)
-    count = int(lost.sum())
-    if count == 0:
-        return state, 0
-    fields = {
-        name: torch.where(lost[..., None] if new.ndim > lost.ndim else lost, getattr(start, name), new)
-        for name, new in state._asdict().items()
-        if isinstance(new, Tensor)
-    }
-    return state._replace(**fields), count
+
+
+def check_start(z: Tensor, log_density: Tensor, score: Tensor) -> None:
+    """Raise ValueError unless position, log-density and score of a chain's start are finite."""
+    finite = torch.isfinite(log_density) & torch.isfinite(score).all(-1) & torch.isfinite(z).all(-1)
+    if not bool(finite.all()):
+        lost = int((~finite).sum())
+        raise ValueError(
+            f"got a start where log-density or score is not finite in {lost} of {finite.numel()} chains, expected "
+            "finite ones; check the data, the weights and the start (no step size mends this)"
+        )
+
+
+def draw_normal(state: ChainState, generator: torch.Generator) -> Tensor:
+    """Standard normal noise for each latent of each chain: `Kernel.draw` of kernels without a Metropolis test."""
+    return standard_normal(state.z.shape, generator=generator, dtype=state.z.dtype)
+
+
+def select_chains(chosen: Tensor, state: ChainState, other: ChainState) -> ChainState:
+    """For each chain the fields of `state` where it is chosen, else those of `other`, `aux` included."""
+
+    def select(ours: Tensor | None, theirs: Tensor | None) -> Tensor | None:
+        if ours is None or theirs is None:
+            return None
+        return torch.where(chosen.reshape(chosen.shape + (1,) * (ours.ndim - chosen.ndim)), ours, theirs)
+
+    aux = tuple(select(ours, theirs) for ours, theirs in zip(state.aux, other.aux, strict=True))
+    fields = {name: select(getattr(state, name), getattr(other, name)) for name in ("z", "log_density", "score")}
+    return other._replace(**fields, aux=aux, momentum=select(state.momentum, other.momentum))

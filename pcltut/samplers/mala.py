@@ -1,10 +1,8 @@
 """The Metropolis-adjusted Langevin algorithm: Langevin steps whose stationary law is the target itself."""
 
-from jaxtyping import Float
-from torch import Tensor
-
 from pcltut.samplers.kernel import ChainState, Kernel, MetropolisNoise, StepInfo, Target, check_step_size
 from pcltut.samplers.metropolis import check_metropolis, draw_metropolis_noise, evaluated_state, metropolis
+from pcltut.samplers.preconditioners import ConstantPreconditioner
 
 
 def mala(
@@ -12,7 +10,7 @@ def mala(
     step_size: float,
     *,
     temperature: float = 1.0,
-    scale: Float[Tensor, "*batch latent"] | None = None,
+    preconditioner: ConstantPreconditioner | None = None,
 ) -> Kernel:
     r"""Langevin proposals with a Metropolis test, one evaluation of the target a step.
 
@@ -26,17 +24,17 @@ def mala(
     out at a large step reject for a long time.
 
     Args:
-        scale: diagonal of M, fixed (an adaptive one would change the target); ones if not given.
+        preconditioner: a constant M (an adaptive one would change the target); ones if not given.
     """
-    check_step_size(step_size)
-    check_metropolis(temperature, scale)
-    metric = 1.0 if scale is None else scale
+    step_size = check_step_size(step_size)
+    temperature, diagonal = check_metropolis(temperature, preconditioner)
 
     def step(state: ChainState, noise: MetropolisNoise) -> tuple[ChainState, StepInfo]:
-        variance = 2 * step_size * temperature * metric
-        z = state.z + step_size * metric * state.score + variance**0.5 * noise.normal
-        proposal = ChainState(z, None, *target(z))
-        back = state.z - z - step_size * metric * proposal.score
+        variance = 2 * step_size * temperature * diagonal
+        z = state.z + step_size * diagonal * state.score + variance**0.5 * noise.normal
+        log_density, score, *aux = target(z)
+        proposal = ChainState(z, None, log_density, score, tuple(aux))
+        back = state.z - z - step_size * diagonal * proposal.score
         # The forward move's square over 4 gamma tau M is half the squared noise.
         log_ratio = (proposal.log_density - state.log_density) / temperature
         log_ratio = log_ratio + 0.5 * (noise.normal.square() - back.square() / variance).sum(-1)

@@ -4,37 +4,56 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pcltut.samplers.kernel import ChainState, MetropolisNoise, StepInfo, Target, standard_normal
+from pcltut.arguments import real_number
+from pcltut.samplers.kernel import (
+    ChainState,
+    MetropolisNoise,
+    StepInfo,
+    Target,
+    check_evaluation,
+    check_start,
+    draw_normal,
+    select_chains,
+)
+from pcltut.samplers.preconditioners import ConstantPreconditioner, Preconditioner
 
 
 def draw_metropolis_noise(state: ChainState, generator: torch.Generator) -> MetropolisNoise:
     """A normal for each latent and a uniform for each chain."""
-    normal = standard_normal(state.z, generator)
+    normal = draw_normal(state, generator)
     shape = state.z.shape[:-1]
     return MetropolisNoise(normal, torch.rand(shape, generator=generator, device=generator.device, dtype=normal.dtype))
 
 
 def evaluated_state(target: Target, z: Tensor) -> ChainState:
-    """The first state of a kernel that keeps log-density and score of its position."""
-    log_density, score = target(z.detach())
-    return ChainState(z.detach(), log_density=log_density, score=score)
+    """The first state of a kernel that keeps what the target gives at its position.
+
+    Raises:
+        ValueError: its shapes are wrong, or it is not finite there.
+    """
+    log_density, score, *aux = target(z.detach())
+    check_evaluation(z, log_density, score)
+    check_start(z, log_density, score)
+    return ChainState(z.detach(), log_density=log_density, score=score, aux=tuple(aux))
 
 
 def metropolis(
     state: ChainState, proposal: ChainState, log_ratio: Float[Tensor, "*chain"], uniform: Float[Tensor, "*chain"]
 ) -> tuple[ChainState, StepInfo]:
     """Accept `proposal` with probability min(1, exp(log_ratio)), chain by chain; a ratio that is NaN rejects."""
-    accepts = uniform.log() < log_ratio
-    z = torch.where(accepts[..., None], proposal.z, state.z)
-    log_density = torch.where(accepts, proposal.log_density, state.log_density)
-    score = torch.where(accepts[..., None], proposal.score, state.score)
     acceptance = torch.nan_to_num(log_ratio.clamp(max=0).exp(), nan=0.0)
-    return ChainState(z, log_density=log_density, score=score), StepInfo(z, log_density, score, acceptance)
+    info = StepInfo(state.z, state.log_density, state.score, acceptance, state.aux)
+    return select_chains(uniform.log() < log_ratio, proposal, state), info
 
 
-def check_metropolis(temperature: float, scale: Tensor | None) -> None:
-    """Raise ValueError for a temperature or a scale without a Metropolis test."""
-    if temperature <= 0:
-        raise ValueError(f"got temperature={temperature}, expected a positive number; for 0 use gradient_ascent")
-    if scale is not None and not bool((scale > 0).all()):
-        raise ValueError(f"got a scale with entries down to {scale.min().item():.3g}, expected positive ones")
+def check_metropolis(temperature: float, preconditioner: Preconditioner | None) -> tuple[float, Tensor | float]:
+    """The temperature and the diagonal of M, or a ValueError where there is no Metropolis test."""
+    temperature = real_number("temperature", temperature, above=0, remedy="for 0 use gradient_ascent")
+    if preconditioner is None:
+        return temperature, 1.0
+    if not isinstance(preconditioner, ConstantPreconditioner):
+        raise ValueError(
+            f"got {preconditioner}, expected a ConstantPreconditioner or none; an adaptive one breaks the Metropolis "
+            "test, use ula or ConstantPreconditioner(...)"
+        )
+    return temperature, preconditioner.diagonal

@@ -1,23 +1,57 @@
 """Diagonal preconditioners M for Langevin steps: a pure `init` and `update`, like a gradient transformation's."""
 
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+import dataclasses
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pcltut.arguments import one_of, real_number, whole_number
 
-class Preconditioner(NamedTuple):
-    """`init(z)` gives a state, `update(state, score)` the diagonal of M and the next state; `constant` is a fixed M."""
 
-    init: Callable[[Tensor], Any]
-    update: Callable[[Any, Tensor], tuple[Tensor, Any]]
-    name: str = "preconditioner"
-    constant: Tensor | None = None
+@runtime_checkable
+class Preconditioner(Protocol):
+    """`init(z)` gives a state, `update(state, score)` the diagonal of M and the next state."""
+
+    def init(self, z: Tensor) -> Any: ...
+
+    def update(self, state: Any, score: Tensor) -> tuple[Tensor, Any]: ...
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ConstantPreconditioner:
+    """A fixed diagonal M, which leaves ULA's stationary law as close to the target as plain ULA does.
+
+    Args:
+        diagonal: of M, positive.
+    """
+
+    diagonal: Float[Tensor, "*batch latent"]
+
+    def __post_init__(self) -> None:
+        if not bool((self.diagonal > 0).all()):
+            raise ValueError(
+                f"got a diagonal with entries down to {self.diagonal.min().item():.3g}, expected positive ones; "
+                "raise them"
+            )
+
+    def init(self, z: Tensor) -> None:
+        """No state."""
+
+    def update(self, state: None, score: Tensor) -> tuple[Tensor, None]:
+        """M as it is."""
+        return self.diagonal, None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ConstantPreconditioner) and torch.equal(self.diagonal, other.diagonal)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.diagonal.shape))
 
     def __repr__(self) -> str:
-        return self.name
+        mean = self.diagonal.mean().item()
+        return f"ConstantPreconditioner(shape={tuple(self.diagonal.shape)}, mean={mean:.6g})"
 
 
 class RMSState(NamedTuple):
@@ -27,27 +61,8 @@ class RMSState(NamedTuple):
     num_updates: int
 
 
-def constant_preconditioner(scale: Float[Tensor, "*batch latent"]) -> Preconditioner:
-    """A fixed diagonal M = `scale`, which leaves ULA's stationary law as close to the target as plain ULA does.
-
-    Raises:
-        ValueError: an entry is not positive.
-    """
-    if not bool((scale > 0).all()):
-        raise ValueError(
-            f"got a scale with entries down to {scale.min().item():.3g}, expected positive ones; raise them"
-        )
-    name = f"constant_preconditioner(shape={tuple(scale.shape)}, mean={scale.mean().item():.6g})"
-    return Preconditioner(lambda z: None, lambda state, score: (scale, state), name, scale)
-
-
-def rms_preconditioner(
-    decay: float = 0.99,
-    eps: float = 1e-8,
-    *,
-    share: Literal["chain", "batch"] = "chain",
-    freeze_after: int | None = None,
-) -> Preconditioner:
+@dataclasses.dataclass(frozen=True)
+class RMSPreconditioner:
     r"""RMSProp's scaling with Adam's bias correction, from a running second moment of the score.
 
     .. math:: v_t = b\, v_{t-1} + (1 - b)\, g_t^2, \qquad M_t = \frac{1}{\epsilon + \sqrt{v_t / (1 - b^t)}}
@@ -57,35 +72,41 @@ def rms_preconditioner(
     ours.
 
     Biased: M depends on the position it moves. On a standard normal with steps of 0.01, E z^2 is 1.780, 1.328 and 1.051
-    for decays of .9, .99 and .999 with `share="chain"`; sharing over 250 chains leaves 1.009 and 1.007 at .9 and .99
-    (plain ULA has 1.005). A frozen M has no such bias; with `share="chain"` freeze it late or with a
+    for decays of .9, .99 and .999 with `share="datum"`; sharing over 250 chains leaves 1.009 and 1.007 at .9 and .99
+    (plain ULA has 1.005). A frozen M has no such bias; with `share="datum"` freeze it late or with a
     larger eps, for a wild first score can freeze it near 0. See :eq:`eq-rms` and :eq:`eq-precond-bias`.
 
     Args:
-        share: "chain", each chain and coordinate on its own, or "batch", the mean of g^2 over all chains and images.
+        share: "datum", each chain and coordinate on its own, or "batch", the mean of g^2 over all chains and images.
         freeze_after: number of updates after which M stays as it is; None for never.
     """
-    if not 0 <= decay < 1:
-        raise ValueError(f"got decay={decay}, expected 0 <= decay < 1; try 0.99")
-    if eps <= 0:
-        raise ValueError(f"got eps={eps}, expected a positive number; try 1e-8")
-    if share not in ("chain", "batch"):
-        raise ValueError(f"got share={share!r}, expected 'chain' or 'batch'; choose one of them")
-    if freeze_after is not None and freeze_after < 1:
-        raise ValueError(f"got freeze_after={freeze_after}, expected at least 1 update; or None to never freeze")
 
-    def init(z: Tensor) -> RMSState:
-        shape = z.shape if share == "chain" else z.shape[-1:]
+    decay: float = 0.99
+    eps: float = 1e-8
+    share: Literal["datum", "batch"] = "datum"
+    freeze_after: int | None = None
+
+    def __post_init__(self) -> None:
+        decay = real_number("decay", self.decay, at_least=0, below=1, remedy="try 0.99")
+        object.__setattr__(self, "decay", decay)
+        object.__setattr__(self, "eps", real_number("eps", self.eps, above=0, remedy="try 1e-8"))
+        one_of("share", self.share, ("datum", "batch"))
+        if self.freeze_after is not None:
+            freeze_after = whole_number("freeze_after", self.freeze_after, remedy="or None to never freeze")
+            object.__setattr__(self, "freeze_after", freeze_after)
+
+    def init(self, z: Tensor) -> RMSState:
+        """No score seen yet."""
+        shape = z.shape if self.share == "datum" else z.shape[-1:]
         return RMSState(torch.zeros(shape, dtype=z.dtype, device=z.device), 0)
 
-    def update(state: RMSState, score: Tensor) -> tuple[Tensor, RMSState]:
-        if freeze_after is None or state.num_updates < freeze_after:
+    def update(self, state: RMSState, score: Tensor) -> tuple[Tensor, RMSState]:
+        """M from all scores so far, this one included."""
+        if self.freeze_after is None or state.num_updates < self.freeze_after:
             square = score.square()
-            if share == "batch":
+            if self.share == "batch":
                 square = square.flatten(0, -2).mean(0)
-            state = RMSState(decay * state.second_moment + (1 - decay) * square, state.num_updates + 1)
-        corrected = state.second_moment / (1 - decay**state.num_updates)
-        return 1 / (eps + corrected.sqrt()), state
-
-    arguments = f"decay={decay}, eps={eps}, share={share!r}, freeze_after={freeze_after}"
-    return Preconditioner(init, update, f"rms_preconditioner({arguments})")
+            moment = self.decay * state.second_moment + (1 - self.decay) * square
+            state = RMSState(moment, state.num_updates + 1)
+        corrected = state.second_moment / (1 - self.decay**state.num_updates)
+        return 1 / (self.eps + corrected.sqrt()), state

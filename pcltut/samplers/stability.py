@@ -5,6 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pcltut.models import GenerativeModel
+from pcltut.noise import standard_normal
+from pcltut.samplers.kernel import check_step_size
 
 MAX_IMAGES = 32
 
@@ -16,7 +18,7 @@ def stability_margin(
     z: Float[Tensor, "batch latent"],
     step_size: float,
     *,
-    scale: Float[Tensor, "*batch latent"] | None = None,
+    preconditioner: Float[Tensor, "*batch latent"] | None = None,
     num_iterations: int = 20,
     generator: torch.Generator,
 ) -> float:
@@ -30,12 +32,12 @@ def stability_margin(
     Args:
         x: images; the first 32 are used.
         z: their latents, where the curvature is taken.
-        scale: diagonal of the preconditioner M; ones if not given.
+        preconditioner: diagonal of M at `z`; ones if not given.
     """
-    scale_shape = z.shape
-    x, z = x[:MAX_IMAGES], z[:MAX_IMAGES].detach()
-    root = torch.ones_like(z) if scale is None else scale.expand(scale_shape)[:MAX_IMAGES].sqrt()
-    direction = torch.randn(z.shape, generator=generator, device=generator.device, dtype=z.dtype)
+    step_size = check_step_size(step_size)
+    diagonal = torch.ones_like(z) if preconditioner is None else preconditioner.expand(z.shape)
+    x, z, root = x[:MAX_IMAGES], z[:MAX_IMAGES].detach(), diagonal[:MAX_IMAGES].sqrt()
+    direction = standard_normal(z.shape, generator=generator, dtype=z.dtype)
     curvature = torch.ones_like(z[:, 0])
     for _ in range(num_iterations):
         direction = direction / direction.norm(dim=-1, keepdim=True)

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from pcltut.samplers.kernel import ChainState, Kernel, StepInfo, Target, check_step_size, standard_normal
+from pcltut.arguments import real_number
+from pcltut.samplers.kernel import ChainState, Kernel, StepInfo, Target, check_step_size, draw_normal
 from pcltut.samplers.preconditioners import Preconditioner
 
 
@@ -26,31 +27,29 @@ def ula(
     preconditioner adds a bias of its own. Diverges where `step_size` times the largest curvature exceeds 2.
 
     Args:
-        target: `z -> (log_density [*chain, batch], score [*chain, batch, latent])`; make one with `score_of`.
+        target: `z -> (log_density [*chain, batch], score [*chain, batch, latent])`; make one with `value_and_score_of`.
         temperature: 1 samples the target, 0 climbs to a mode and draws no noise.
     """
-    check_step_size(step_size)
-    if not 0 <= temperature < float("inf"):
-        raise ValueError(f"got temperature={temperature}, expected 0 or more; 1 samples the target, 0 finds its mode")
+    step_size = check_step_size(step_size)
+    remedy = "1 samples the target, 0 finds its mode"
+    temperature = real_number("temperature", temperature, at_least=0, remedy=remedy)
 
     def init(z: Tensor) -> ChainState:
-        return ChainState(z.detach(), preconditioner.init(z.detach()) if preconditioner else None)
+        return ChainState(z.detach(), None if preconditioner is None else preconditioner.init(z.detach()))
 
     def draw(state: ChainState, generator: torch.Generator) -> Tensor | None:
-        if temperature == 0:
-            return None
-        return standard_normal(state.z, generator)
+        return None if temperature == 0 else draw_normal(state, generator)
 
     def step(state: ChainState, noise: Tensor | None) -> tuple[ChainState, StepInfo]:
         z, memory = state.z, state.preconditioner
-        log_density, score = target(z)
+        log_density, score, *aux = target(z)
         if preconditioner is None:
-            drift, noise_scale = step_size * score, (2 * step_size * temperature) ** 0.5
+            drift, spread = step_size * score, (2 * step_size * temperature) ** 0.5
         else:
-            scale, memory = preconditioner.update(memory, score)
-            drift, noise_scale = step_size * scale * score, (2 * step_size * temperature * scale).sqrt()
-        moved = z + drift if noise is None else z + drift + noise_scale * noise
-        return ChainState(moved, memory), StepInfo(z, log_density, score)
+            diagonal, memory = preconditioner.update(memory, score)
+            drift, spread = step_size * diagonal * score, (2 * step_size * temperature * diagonal).sqrt()
+        moved = z + drift if noise is None else z + drift + spread * noise
+        return ChainState(moved, memory), StepInfo(z, log_density, score, aux=tuple(aux))
 
     return Kernel(init, draw, step)
 

@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from pcltut.samplers.kernel import ChainState, Kernel, StepInfo, Target, check_step_size, standard_normal
+from pcltut.arguments import real_number
+from pcltut.samplers.kernel import ChainState, Kernel, StepInfo, Target, check_step_size, draw_normal
 from pcltut.samplers.metropolis import evaluated_state
 
 
@@ -27,9 +28,9 @@ def underdamped(target: Target, step_size: float, *, friction: float, temperatur
         step_size: h, a length; h^2 / 2 compares with the Langevin kernels' step size.
         friction: xi; large values approach `ula`.
     """
-    check_step_size(step_size)
-    if friction <= 0 or temperature <= 0:
-        raise ValueError(f"got friction={friction}, temperature={temperature}, expected positive numbers; raise them")
+    step_size = check_step_size(step_size)
+    friction = real_number("friction", friction, above=0, remedy="raise it")
+    temperature = real_number("temperature", temperature, above=0, remedy="raise it")
     keep = math.exp(-friction * step_size)
     refresh = math.sqrt(temperature * (1 - keep**2))
 
@@ -41,8 +42,9 @@ def underdamped(target: Target, step_size: float, *, friction: float, temperatur
         z = state.z + 0.5 * step_size * momentum
         momentum = keep * momentum + refresh * noise
         z = z + 0.5 * step_size * momentum
-        log_density, score = target(z)
+        log_density, score, *aux = target(z)
         momentum = momentum + 0.5 * step_size * score
-        return ChainState(z, None, log_density, score, momentum), StepInfo(z, log_density, score)
+        info = StepInfo(state.z, state.log_density, state.score, aux=state.aux)
+        return ChainState(z, None, log_density, score, tuple(aux), momentum), info
 
-    return Kernel(init, lambda state, generator: standard_normal(state.z, generator), step)
+    return Kernel(init, draw_normal, step)

@@ -1,4 +1,4 @@
-"""What an algorithm hands to the optimizers, and what it collects along a chain."""
+"""What an algorithm hands to the optimizers, and what it adds up along a chain."""
 
 import math
 from collections.abc import Sequence
@@ -8,16 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from pcltut.models import DiagonalGaussian, GenerativeModel
-from pcltut.samplers import ChainState
+from pcltut.samplers import ChainState, Target
 
 
 class Gradients(NamedTuple):
     """Descent directions for both networks, taken at the same parameters, and what was seen on the way.
 
-    `model` and `encoder` hold one tensor for each trained parameter: the gradient of the loss averaged over images
-    (and, for the model, over the states used). `loss` and `log_joint` are scalars in nats an image. `chain` is the last
-    state of the chain, if there was one; `acceptance` its mean acceptance probability (NaN without a Metropolis test);
-    `num_restarts` counts the chains that diverged and were started again.
+    `model` and `encoder` hold one tensor for each trained parameter, or none where a network is not to move: the
+    gradient of the loss averaged over images (and, for the model, over the states used). `loss` and `log_joint` are
+    scalars in nats an image. `chain` is the last state of the chain, if there was one; `acceptance` its mean acceptance
+    probability (NaN without a Metropolis test); `num_restarts` counts the chains that diverged and were started again.
     """
 
     model: Sequence[Tensor]
@@ -35,51 +35,51 @@ def trained_parameters(module: nn.Module | None) -> list[nn.Parameter]:
     return [] if module is None else [p for p in module.parameters() if p.requires_grad]
 
 
-class FusedTarget:
-    """A sampler's target that also adds up theta-gradients: one forward and one backward pass give both.
+def joint_target(model: GenerativeModel, x: Tensor, parameters: Sequence[nn.Parameter] = ()) -> Target:
+    """The sampler's target `log_joint(x, z)`, with the gradients of its sum for `parameters` as `aux`.
 
-    For ULA the point evaluated is the chain's state, so the gradients belong to states of the chain. Kernels that
-    evaluate proposals (MALA, HMC) must run with `collect` unset: their theta-gradient belongs to the state after
-    acceptance, and costs a pass of its own.
+    One forward and one backward pass give log-joint, score and theta-gradient together. The latter belongs to the point
+    that was evaluated: for ULA a state of the chain, for MALA and HMC a proposal, which is not what theta learns from.
     """
 
-    def __init__(self, model: GenerativeModel, x: Tensor) -> None:
-        self.model = model
-        self.x = x
-        self.parameters = trained_parameters(model)
-        self.collect = False
-        # Sums of their own: autograd may give two parameters one and the same tensor as their gradient.
-        self.model_gradient = [torch.zeros_like(parameter) for parameter in self.parameters]
-        self.log_joint = x.new_zeros(())
-        self.num_collected = 0
-        self.num_evaluations = 0
-
-    def __call__(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-joint and score at `z`; adds the theta-gradient of the summed log-joint while `collect` is set."""
+    def target(z: Tensor) -> tuple[Tensor, ...]:
         z = z.detach().requires_grad_()
         with torch.enable_grad():
-            values = self.model.log_joint(self.x, z)
+            values = model.log_joint(x, z)
             # Summed, never averaged: each chain's score must not depend on how many chains there are.
-            inputs = (z, *self.parameters) if self.collect else (z,)
-            score, *model_gradient = torch.autograd.grad(values.sum(), inputs)
-        self.num_evaluations += 1
-        values = values.detach()
-        if self.collect:
-            self._add(model_gradient, values)
-        return values, score
+            score, *theta_gradient = torch.autograd.grad(values.sum(), (z, *parameters))
+        return values.detach(), score, *theta_gradient
 
-    def _add(self, model_gradient: list[Tensor], values: Tensor) -> None:
-        if model_gradient:
-            torch._foreach_add_(self.model_gradient, model_gradient)
-        self.log_joint = self.log_joint + values.mean()
-        self.num_collected += 1
+    return target
+
+
+class MeanGradient:
+    """The decoder's gradient and the log-joint, averaged over the states that teach it and over the images."""
+
+    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
+        # Sums of their own: autograd may give two parameters one and the same tensor as their gradient.
+        self.total = [torch.zeros_like(parameter) for parameter in parameters]
+        self.log_joint: Tensor | float = 0.0
+        self.num_states, self.num_images = 0, 0
+
+    def add(self, log_joint: Tensor, theta_gradient: Sequence[Tensor]) -> None:
+        """Add one state of all chains: its log-joints, and the gradient of their sum."""
+        if self.total:
+            torch._foreach_add_(self.total, list(theta_gradient))
+        self.log_joint = self.log_joint + log_joint.mean()
+        self.num_states, self.num_images = self.num_states + 1, log_joint.numel()
+
+    def descent(self) -> Sequence[Tensor]:
+        """Minus the mean over states and images."""
+        return torch._foreach_mul(self.total, -1 / (self.num_images * self.num_states)) if self.total else ()
 
 
 class ForwardKL:
     """Adds up the gradient of `sum_t log q(z_t | x)` with respect to q's mean and log-scale.
 
-    Both gradients are sums over the states, so memory does not grow with the chain; one pass back through the encoder
-    at the end turns them into phi's gradient. The states are data here: nothing flows back into the chain.
+    See `pcltut.objectives.forward_kl_loss`, whose gradient this is, state by state: both sums stay as small as q, so
+    memory does not grow with the chain; one pass back through the encoder at the end turns them into phi's gradient.
+    The states are data here: nothing flows back into the chain.
     """
 
     def __init__(self, q: DiagonalGaussian) -> None:

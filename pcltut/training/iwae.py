@@ -1,17 +1,21 @@
 """The importance-weighted autoencoder: a VAE with a tighter bound, at the price of more decoder passes."""
 
 import dataclasses
-import math
 
 import torch
 from torch import Tensor
 
+from pcltut.arguments import whole_number
 from pcltut.models import GaussianEncoder, GenerativeModel
-from pcltut.training.gradients import Gradients, trained_parameters
+from pcltut.noise import standard_normal
+from pcltut.objectives import log_mean_weight
+from pcltut.training.algorithm import Algorithm
+from pcltut.training.gradients import Gradients
+from pcltut.training.vae import bound_descent
 
 
 @dataclasses.dataclass(frozen=True)
-class IWAE:
+class IWAE(Algorithm):
     """Both networks climb the importance-weighted bound with K draws (Burda, Grosse and Salakhutdinov, 2016).
 
     With `num_samples=1` it is the VAE, with one more draw's noise in its gradient (the entropy is sampled too). More
@@ -25,36 +29,23 @@ class IWAE:
     num_samples: int
 
     def __post_init__(self) -> None:
-        if self.num_samples < 1:
-            raise ValueError(f"got num_samples={self.num_samples}, expected at least 1; 8 is a usual choice")
-
-    @property
-    def uses_encoder(self) -> bool:
-        """Always true, since the draws come from it."""
-        return True
-
-    @property
-    def keeps_chains(self) -> bool:
-        """Never: there are no chains."""
-        return False
+        num_samples = whole_number("num_samples", self.num_samples, remedy="8 is a usual choice")
+        object.__setattr__(self, "num_samples", num_samples)
 
     def gradients(
-        self, model: GenerativeModel, encoder: GaussianEncoder, x: Tensor, generator: torch.Generator
+        self,
+        model: GenerativeModel,
+        encoder: GaussianEncoder,
+        x: Tensor,
+        *,
+        generator: torch.Generator,
+        start: Tensor | None = None,
     ) -> Gradients:
-        """Gradients of minus the bound for both networks, by one backward pass; changes no parameter."""
+        """Gradients of minus the bound (`pcltut.objectives.iwae_bound`), by one backward pass; changes no parameter."""
         q = encoder(x)
-        shape = (self.num_samples, *q.mean.shape)
-        noise = torch.randn(shape, generator=generator, device=generator.device, dtype=q.mean.dtype)
-        z = q.sample(noise)
+        z = q.sample(standard_normal((self.num_samples, *q.mean.shape), generator=generator, dtype=q.mean.dtype))
         log_joint = model.log_joint(x, z)
-        bound = (log_joint - q.log_prob(z)).logsumexp(0) - math.log(self.num_samples)  # objectives.iwae_bound
-        model_parameters, encoder_parameters = trained_parameters(model), trained_parameters(encoder)
-        gradients = torch.autograd.grad(bound.sum(), (*model_parameters, *encoder_parameters))
-        descent = torch._foreach_mul(gradients, -1 / len(x))
-        return Gradients(
-            model=descent[: len(model_parameters)],
-            encoder=descent[len(model_parameters) :],
-            loss=-bound.detach().mean(),
-            log_joint=log_joint.detach().mean(),
-            decoder_evaluations=self.num_samples,
-        )
+        bound = log_mean_weight(log_joint - q.log_prob(z))
+        descent = bound_descent(model, encoder, bound)
+        log_joint = log_joint.detach().mean()
+        return Gradients(*descent, -bound.detach().mean(), log_joint, decoder_evaluations=self.num_samples)

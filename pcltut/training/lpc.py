@@ -1,34 +1,46 @@
 """Langevin predictive coding: the whole algorithm, with predictive coding as its zero-temperature case."""
 
 import dataclasses
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from pcltut.arguments import one_of, whole_number
 from pcltut.models import DiagonalGaussian, GaussianEncoder, GenerativeModel
+from pcltut.noise import standard_normal
 from pcltut.samplers import (
     ChainState,
+    ConstantPreconditioner,
     Kernel,
     Preconditioner,
+    RMSPreconditioner,
+    StepInfo,
+    Target,
     hmc,
     mala,
-    restart_diverged,
-    rms_preconditioner,
-    score_of,
     stability_margin,
-    standard_normal,
     ula,
+    walk,
 )
-from pcltut.training.gradients import ForwardKL, FusedTarget, Gradients, trained_parameters
+from pcltut.training.algorithm import Algorithm
+from pcltut.training.gradients import ForwardKL, Gradients, MeanGradient, joint_target, trained_parameters
 
 WarmStart = Literal["reverse", "forward", "jeffreys", "prior", "persistent"]
-States = Literal["all", "last", "burn-in"]
+States = Literal["all", "last", "after-burn-in"]
+CHOICES = {
+    "warm_start": get_args(WarmStart),
+    "kernel": ("ula", "mala", "hmc"),
+    "accumulate": get_args(States),
+    "encoder_states": get_args(States),
+    "on_divergence": ("raise", "restart"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
-class LPC:
+class LPC(Algorithm):
     r"""Learning from Langevin chains on the posterior of each image.
 
     For each batch a chain of `num_steps` steps runs on each image's posterior; the decoder follows the mean of
@@ -45,22 +57,22 @@ class LPC:
     Args:
         num_steps: T. With ULA the states z_0 .. z_{T-1} teach the decoder, in T passes; with MALA and HMC the accepted
             states z_1 .. z_T, each in a pass of its own.
-        step_size: of the kernel.
+        step_size: of the kernel, a number or a function of the model such as `VarianceScaledStep`.
         warm_start: "reverse", "forward" or "jeffreys", a draw from the encoder, named by the loss that fits it;
             "prior", a draw from N(0, I); "persistent", where the image's last chain ended. The last two have no
             encoder.
         kernel: "ula", "mala" or "hmc".
         num_leapfrog: leapfrog steps of HMC.
-        preconditioner: for example `rms_preconditioner(share="batch")`; its state starts anew with each batch. MALA and
+        preconditioner: for example `RMSPreconditioner(share="batch")`; its state starts anew with each batch. MALA and
             HMC take a constant one only.
         temperature: 1 for Langevin sampling, 0 for predictive coding.
-        accumulate: states that teach the decoder, "all", "last", or "burn-in" (the last half).
+        accumulate: states that teach the decoder, "all", "last", or "after-burn-in" (the last half).
         encoder_states: states that teach the encoder in the forward KL, likewise; they are the ones after each step.
         on_divergence: "raise", or "restart" the chains that left the finite numbers at their start and count them.
     """
 
     num_steps: int
-    step_size: float
+    step_size: float | Callable[[GenerativeModel], float]
     warm_start: WarmStart = "reverse"
     kernel: Literal["ula", "mala", "hmc"] = "ula"
     num_leapfrog: int = 1
@@ -71,30 +83,23 @@ class LPC:
     on_divergence: Literal["raise", "restart"] = "raise"
 
     def __post_init__(self) -> None:
-        if self.num_steps < 1:
-            raise ValueError(f"got num_steps={self.num_steps}, expected at least 1; 1 is the VAE's update")
-        choices = {
-            "warm_start": get_args(WarmStart),
-            "kernel": ("ula", "mala", "hmc"),
-            "accumulate": get_args(States),
-            "encoder_states": get_args(States),
-            "on_divergence": ("raise", "restart"),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"got {name}={getattr(self, name)!r}, expected one of {allowed}; choose one of them")
-        is_running = self.preconditioner is not None and self.preconditioner.constant is None
-        if self.kernel != "ula" and is_running:
+        remedy = "1 is the VAE's update"
+        object.__setattr__(self, "num_steps", whole_number("num_steps", self.num_steps, remedy=remedy))
+        for name, choices in CHOICES.items():
+            one_of(name, getattr(self, name), choices)
+        is_constant = isinstance(self.preconditioner, ConstantPreconditioner | None)
+        if not isinstance(self.preconditioner, Preconditioner | None):
             raise ValueError(
-                f"got {self.preconditioner} with kernel={self.kernel!r}, expected a constant preconditioner or none; "
-                "an adaptive one breaks the Metropolis test, use kernel='ula' or constant_preconditioner(...)"
+                f"got preconditioner={self.preconditioner!r}, expected one such as RMSPreconditioner(); or None"
             )
-        if self.on_divergence == "restart" and is_running:
+        if self.on_divergence == "restart" and not is_constant:
             raise ValueError(
                 f"got on_divergence='restart' with {self.preconditioner}, expected a constant preconditioner or none; "
                 "its memory of a diverged chain cannot be used again"
             )
-        self._kernel(lambda z: (z, z))  # checks step_size, temperature and num_leapfrog
+        if not callable(self.step_size):
+            self._kernel(lambda z: (z, z), self.step_size)  # checks step_size, temperature, preconditioner
+            object.__setattr__(self, "step_size", float(self.step_size))
 
     @classmethod
     def predictive_coding(cls, num_steps: int, step_size: float) -> "LPC":
@@ -112,15 +117,15 @@ class LPC:
         encoder_states: States,
         decay: float,
         eps: float,
-        share: Literal["chain", "batch"],
+        share: Literal["datum", "batch"],
         freeze_after: int | None,
     ) -> "LPC":
         """Algorithm 1 of Zahid, Guo and Fountas (2024) as reconstructed in chapter 7, with every open choice explicit.
 
         Nothing has a default: what the paper leaves open is for you to state. The arguments are those of `LPC` and of
-        `pcltut.samplers.rms_preconditioner`.
+        `pcltut.samplers.RMSPreconditioner`.
         """
-        preconditioner = rms_preconditioner(decay, eps, share=share, freeze_after=freeze_after)
+        preconditioner = RMSPreconditioner(decay, eps, share, freeze_after)
         return cls(
             num_steps,
             step_size,
@@ -152,6 +157,7 @@ class LPC:
         model: GenerativeModel,
         encoder: GaussianEncoder | None,
         x: Tensor,
+        *,
         generator: torch.Generator,
         start: Tensor | None = None,
     ) -> Gradients:
@@ -160,91 +166,121 @@ class LPC:
         Args:
             start: `[batch, latent]`, where persistent chains go on; drawn if not given.
         """
-        q = encoder(x) if self.uses_encoder else None
-        if q is not None:
-            start = q.sample(standard_normal(q.mean, generator))
-        elif start is None:
-            start = model.sample_prior(len(x), generator=generator)
-        target = FusedTarget(model, x)
+        theta, phi = trained_parameters(model), trained_parameters(encoder)
+        q, total = encoder(x) if self.uses_encoder else None, MeanGradient(theta)
+        z_0 = self._start(model, q, x, start, generator)
+        kernels, theta_at = self._kernels(model, x, theta)
         forward_kl = ForwardKL(q) if self.warm_start in ("forward", "jeffreys") else None
-        kernel = self._kernel(target)
-        is_fused = self.kernel == "ula"
-
-        first = state = kernel.init(start)
-        first_score, first_log_joint = first.score, first.log_density
         acceptance, num_restarts = x.new_zeros(()), 0
-        for step in range(self.num_steps):
-            target.collect = is_fused and self._is_used(step, self.accumulate)
-            state, info = kernel.step(state, kernel.draw(state, generator))
-            if step == 0 and is_fused:
-                first_score, first_log_joint = info.score, info.log_density
-            if info.acceptance is not None:
-                acceptance = acceptance + info.acceptance.mean() / self.num_steps
-            if self.on_divergence == "restart":
-                state, count = restart_diverged(state, first)
-                num_restarts += count
-            if not is_fused and self._is_used(step, self.accumulate):
-                # Proposals are no states of the chain: the theta-gradient is taken where the test left it.
-                target.collect = True
-                target(state.z)
-                target.collect = False
-            if forward_kl is not None and self._is_used(step, self.encoder_states):
+        steps = walk(kernels, kernels[0].init(z_0), generator=generator, on_divergence=self.on_divergence)
+        for t, (state, info, restarted) in enumerate(steps):
+            if t == 0:
+                first = info  # its score is the reverse KL's gradient
+            if t in self._used(self.accumulate):
+                total.add(*theta_at(state, info))
+            if forward_kl is not None and t in self._used(self.encoder_states):
                 forward_kl.add(state.z)
-
-        log_joint = target.log_joint / target.num_collected
-        loss = -log_joint if q is None else -(first_log_joint + q.entropy()).detach().mean()
+            acceptance = acceptance + (math.nan if info.acceptance is None else info.acceptance.mean() / self.num_steps)
+            num_restarts += restarted
+        log_joint = total.log_joint / total.num_states
         return Gradients(
-            model=torch._foreach_mul(target.model_gradient, -1 / (len(x) * target.num_collected)),
-            encoder=() if q is None else self._encoder_gradient(encoder, q, start, first_score, forward_kl),
-            loss=loss,
+            model=total.descent(),
+            encoder=self._encoder_gradient(phi, q, z_0, first.score, forward_kl),
+            loss=-log_joint if q is None else -(first.log_density + q.entropy()).detach().mean(),
             log_joint=log_joint,
-            decoder_evaluations=target.num_evaluations,
+            decoder_evaluations=self._decoder_evaluations(),
             chain=state,
-            acceptance=acceptance if not is_fused else float("nan"),
+            acceptance=acceptance,
             num_restarts=num_restarts,
         )
 
     def stability_margin(self, model: GenerativeModel, x: Tensor, chain: ChainState) -> float:
         """The chain's `pcltut.samplers.stability_margin` where it stands, preconditioner included; NaN unless ULA."""
         if self.kernel != "ula":
-            return float("nan")
-        scale = None
+            return math.nan
+        diagonal = None
         if self.preconditioner is not None:
             memory = self.preconditioner.init(chain.z) if chain.preconditioner is None else chain.preconditioner
-            _, score = score_of(lambda z: model.log_joint(x, z))(chain.z)
-            scale, _ = self.preconditioner.update(memory, score)
+            diagonal, _ = self.preconditioner.update(memory, joint_target(model, x)(chain.z)[1])
         generator = torch.Generator(x.device).manual_seed(0)
-        return stability_margin(model, x, chain.z, self.step_size, scale=scale, generator=generator)
+        step_size = self._step_size(model)
+        return stability_margin(model, x, chain.z, step_size, preconditioner=diagonal, generator=generator)
 
-    def _kernel(self, target: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Kernel:
+    def _start(
+        self,
+        model: GenerativeModel,
+        q: DiagonalGaussian | None,
+        x: Tensor,
+        start: Tensor | None,
+        generator: torch.Generator,
+    ) -> Tensor:
+        """z_0: a reparameterized draw from the encoder, where the image's last chain ended, or a draw from the prior."""
+        if q is not None:
+            return q.sample(standard_normal(q.mean.shape, generator=generator, dtype=q.mean.dtype))
+        return model.sample_prior(len(x), generator=generator) if start is None else start
+
+    def _kernels(
+        self, model: GenerativeModel, x: Tensor, theta: Sequence[nn.Parameter]
+    ) -> tuple[list[Kernel], Callable[[ChainState, StepInfo], tuple[Tensor, Sequence[Tensor]]]]:
+        """One kernel a step, and what gives log-joint and theta-gradient at the state that the step teaches.
+
+        For ULA that state is where the step begins, and the step's own pass gives both. MALA and HMC evaluate
+        proposals, which are no states of the chain: there it is the state after the test, in a pass of its own.
+        """
+        step_size, with_theta = self._step_size(model), joint_target(model, x, theta)
+        plain = self._kernel(joint_target(model, x), step_size)
         if self.kernel == "ula":
-            return ula(target, self.step_size, temperature=self.temperature, preconditioner=self.preconditioner)
-        scale = None if self.preconditioner is None else self.preconditioner.constant
+            fused, used = self._kernel(with_theta, step_size), self._used(self.accumulate)
+            kernels = [fused if t in used else plain for t in range(self.num_steps)]
+            return kernels, lambda state, info: (info.log_density, info.aux)
+
+        def at_accepted(state: ChainState, info: StepInfo) -> tuple[Tensor, Sequence[Tensor]]:
+            log_joint, _, *theta_gradient = with_theta(state.z)
+            return log_joint, theta_gradient
+
+        return [plain] * self.num_steps, at_accepted
+
+    def _kernel(self, target: Target, step_size: float) -> Kernel:
+        shared = {"temperature": self.temperature, "preconditioner": self.preconditioner}
+        if self.kernel == "ula":
+            return ula(target, step_size, **shared)
         if self.kernel == "mala":
-            return mala(target, self.step_size, temperature=self.temperature, scale=scale)
-        return hmc(target, self.step_size, num_leapfrog=self.num_leapfrog, temperature=self.temperature, scale=scale)
+            return mala(target, step_size, **shared)
+        return hmc(target, step_size, num_leapfrog=self.num_leapfrog, **shared)
+
+    def _step_size(self, model: GenerativeModel) -> float:
+        return self.step_size(model) if callable(self.step_size) else self.step_size
 
     def _encoder_gradient(
         self,
-        encoder: GaussianEncoder,
-        q: DiagonalGaussian,
-        start: Tensor,
+        phi: Sequence[nn.Parameter],
+        q: DiagonalGaussian | None,
+        z_0: Tensor,
         first_score: Tensor,
         forward_kl: ForwardKL | None,
-    ) -> tuple[Tensor, ...]:
+    ) -> Sequence[Tensor]:
         """One pass back through the encoder for the chosen loss: what flows into q, summed over its terms."""
+        if q is None or not phi:
+            return ()
         outputs: list[Tensor] = []
         inflow: list[Tensor] = []
         if self.warm_start in ("reverse", "jeffreys"):
             # The chain's first score is the gradient that the reparameterized ELBO sends back to z.
-            outputs += [start, q.entropy().sum()]
+            outputs += [z_0, q.entropy().sum()]
             inflow += [first_score, torch.ones_like(outputs[-1])]
         if forward_kl is not None:
             outputs += [q.mean, q.log_scale]
             inflow += [g / forward_kl.num_states for g in (forward_kl.mean_gradient, forward_kl.log_scale_gradient)]
-        gradients = torch.autograd.grad(outputs, trained_parameters(encoder), inflow)
-        return torch._foreach_mul(gradients, -1 / len(start))
+        return torch._foreach_mul(torch.autograd.grad(outputs, phi, inflow), -1 / len(z_0))
 
-    def _is_used(self, step: int, states: States) -> bool:
-        first_used = {"all": 0, "burn-in": self.num_steps // 2, "last": self.num_steps - 1}
-        return step >= first_used[states]
+    def _used(self, states: States) -> range:
+        """The steps whose states teach."""
+        first = {"all": 0, "after-burn-in": self.num_steps // 2, "last": self.num_steps - 1}
+        return range(first[states], self.num_steps)
+
+    def _decoder_evaluations(self) -> int:
+        """Passes of a batch through the decoder in one update."""
+        if self.kernel == "ula":
+            return self.num_steps
+        leapfrog = self.num_leapfrog if self.kernel == "hmc" else 1
+        return 1 + self.num_steps * leapfrog + len(self._used(self.accumulate))

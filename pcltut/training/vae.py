@@ -5,13 +5,16 @@ import dataclasses
 import torch
 from torch import Tensor
 
+from pcltut.arguments import whole_number
 from pcltut.models import GaussianEncoder, GenerativeModel
+from pcltut.noise import standard_normal
 from pcltut.objectives import elbo
+from pcltut.training.algorithm import Algorithm
 from pcltut.training.gradients import Gradients, trained_parameters
 
 
 @dataclasses.dataclass(frozen=True)
-class VAE:
+class VAE(Algorithm):
     """Both networks climb the reparameterized ELBO (Kingma and Welling, 2014).
 
     Args:
@@ -21,35 +24,32 @@ class VAE:
     num_samples: int = 1
 
     def __post_init__(self) -> None:
-        if self.num_samples < 1:
-            raise ValueError(f"got num_samples={self.num_samples}, expected at least 1; one is usual")
-
-    @property
-    def uses_encoder(self) -> bool:
-        """Always true, since without an encoder there is no ELBO to climb."""
-        return True
-
-    @property
-    def keeps_chains(self) -> bool:
-        """Never: there are no chains."""
-        return False
+        object.__setattr__(self, "num_samples", whole_number("num_samples", self.num_samples, remedy="one is usual"))
 
     def gradients(
-        self, model: GenerativeModel, encoder: GaussianEncoder, x: Tensor, generator: torch.Generator
+        self,
+        model: GenerativeModel,
+        encoder: GaussianEncoder,
+        x: Tensor,
+        *,
+        generator: torch.Generator,
+        start: Tensor | None = None,
     ) -> Gradients:
         """Gradients of minus the ELBO for both networks, by one backward pass; changes no parameter."""
         q = encoder(x)
-        shape = (self.num_samples, *q.mean.shape)
-        noise = torch.randn(shape, generator=generator, device=generator.device, dtype=q.mean.dtype)
+        noise = standard_normal((self.num_samples, *q.mean.shape), generator=generator, dtype=q.mean.dtype)
         bound = elbo(model, x, q, noise)
-        model_parameters, encoder_parameters = trained_parameters(model), trained_parameters(encoder)
-        gradients = torch.autograd.grad(bound.sum(), (*model_parameters, *encoder_parameters))
-        descent = torch._foreach_mul(gradients, -1 / len(x))
+        descent = bound_descent(model, encoder, bound)
         bound = bound.detach()
-        return Gradients(
-            model=descent[: len(model_parameters)],
-            encoder=descent[len(model_parameters) :],
-            loss=-bound.mean(),
-            log_joint=(bound - q.entropy().detach()).mean(),
-            decoder_evaluations=self.num_samples,
-        )
+        log_joint = (bound - q.entropy().detach()).mean()
+        return Gradients(*descent, -bound.mean(), log_joint, decoder_evaluations=self.num_samples)
+
+
+def bound_descent(
+    model: GenerativeModel, encoder: GaussianEncoder, bound: Tensor
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Descent directions of both networks for minus the mean of a bound, one value an image."""
+    model_parameters, encoder_parameters = trained_parameters(model), trained_parameters(encoder)
+    gradients = torch.autograd.grad(bound.sum(), (*model_parameters, *encoder_parameters))
+    descent = torch._foreach_mul(gradients, -1 / len(bound))
+    return tuple(descent[: len(model_parameters)]), tuple(descent[len(model_parameters) :])

@@ -1,0 +1,11 @@
+"""Where random numbers come from: a `torch.Generator` that the caller passes, never torch's global state."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def standard_normal(shape: Sequence[int], *, generator: torch.Generator, dtype: torch.dtype | None = None) -> Tensor:
+    """Independent standard normal numbers, drawn on the generator's device."""
+    return torch.randn(tuple(shape), generator=generator, device=generator.device, dtype=dtype)
