@@ -1,11 +1,14 @@
-"""Training: one frozen dataclass an algorithm, one loop for all of them, checkpoints that resume bit for bit."""
+"""Training: one frozen dataclass an algorithm, one state and one loop for all of them, checkpoints that resume."""
 
+from pcltut.training.algorithm import Algorithm
 from pcltut.training.checkpoint import CheckpointError, load_checkpoint, load_weights, save_checkpoint
-from pcltut.training.fit import Algorithm, fit
+from pcltut.training.fit import fit, train_until
 from pcltut.training.gradients import Gradients
 from pcltut.training.history import History
 from pcltut.training.iwae import IWAE
 from pcltut.training.lpc import LPC
+from pcltut.training.state import TrainingState
+from pcltut.training.step_size import VarianceScaledStep
 from pcltut.training.vae import VAE
 
 __all__ = [
@@ -16,8 +19,11 @@ __all__ = [
     "CheckpointError",
     "Gradients",
     "History",
+    "TrainingState",
+    "VarianceScaledStep",
     "fit",
     "load_checkpoint",
     "load_weights",
     "save_checkpoint",
+    "train_until",
 ]

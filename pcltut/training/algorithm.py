@@ -16,7 +16,7 @@ from pcltut.training.gradients import Gradients
 class Algorithm(Protocol):
     """All that training asks of an algorithm; one of your own derives from it and writes `gradients`.
 
-    A frozen dataclass of numbers, texts, tensors and the like can be resumed from a checkpoint: its fields are compared.
+    A frozen dataclass can be resumed from a checkpoint: its fields are compared by value.
     """
 
     @property
@@ -58,5 +58,5 @@ class Algorithm(Protocol):
         yield self.gradients(model, encoder, x, generator=generator, start=start)
 
     def stability_margin(self, model: GenerativeModel, x: Tensor, chain: ChainState) -> float:
-        """How far the chain is from divergence, see `pcltut.samplers.stability_margin`; NaN where that has no meaning."""
+        """The chain's distance from divergence (`pcltut.samplers.stability_margin`); NaN where it has no meaning."""
         return math.nan

@@ -1,12 +1,15 @@
 """Checkpoints: one safetensors file, replaced atomically, that holds all a run needs to go on."""
 
+import dataclasses
+import numbers
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from pcltut.files import FileError, load_tensors, save_tensors
+from pcltut.files import FileError, load_tensors, save_tensors, sha256_of_tensors
 
 
 class CheckpointError(ValueError):
@@ -37,9 +40,12 @@ def load_weights(path: str | Path, model: nn.Module, encoder: nn.Module | None =
         CheckpointError: the file is unreadable, or its weights do not fit the networks.
     """
     tensors, _ = load_checkpoint(path)
-    restore_module(model, "model", tensors, path)
-    if encoder is not None:
-        restore_module(encoder, "encoder", tensors, path)
+    try:
+        restore_module(model, "model", tensors)
+        if encoder is not None:
+            restore_module(encoder, "encoder", tensors)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
 
 
 def module_tensors(module: nn.Module | None, prefix: str) -> dict[str, Tensor]:
@@ -47,33 +53,80 @@ def module_tensors(module: nn.Module | None, prefix: str) -> dict[str, Tensor]:
     return {} if module is None else {f"{prefix}.{name}": value for name, value in module.state_dict().items()}
 
 
-def restore_module(module: nn.Module, prefix: str, tensors: Mapping[str, Tensor], path: str | Path) -> None:
+def restore_module(module: nn.Module, prefix: str, tensors: Mapping[str, Tensor]) -> None:
     """Put the weights named `prefix` into a module."""
-    start = prefix + "."
-    state = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
     try:
-        module.load_state_dict(state)
+        module.load_state_dict(_below(prefix, tensors))
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise CheckpointError(
-            f"got a checkpoint {path} whose {prefix} does not fit this one ({reason}); build the networks as they were "
-            "when it was written, or choose another path"
+            f"got weights that do not fit this {prefix} ({reason}), expected those of the same networks; build the "
+            "networks as they were when the checkpoint was written, or choose another path"
         ) from error
 
 
-def optimizer_tensors(optimizer: torch.optim.Optimizer | None, prefix: str) -> dict[str, Tensor]:
-    """An optimizer's state under names that begin with `prefix`."""
-    if optimizer is None:
-        return {}
-    state = optimizer.state_dict()["state"]
-    return {f"{prefix}.{index}.{name}": value for index, slots in state.items() for name, value in slots.items()}
+def optimizer_tensors(
+    optimizer: torch.optim.Optimizer | None, module: nn.Module | None, prefix: str
+) -> dict[str, Tensor]:
+    """An optimizer's moments under the names of the parameters they belong to, each beginning with `prefix`."""
+    return {
+        f"{prefix}.{name}.{slot}": value
+        for name, parameter in trained_names(module).items()
+        for slot, value in (optimizer.state[parameter] if optimizer is not None else {}).items()
+    }
 
 
-def restore_optimizer(optimizer: torch.optim.Optimizer, prefix: str, tensors: Mapping[str, Tensor]) -> None:
-    """Put the state named `prefix` into an optimizer."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith(prefix + "."):
-            _, index, name = key.rsplit(".", 2)
-            state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, module: nn.Module, prefix: str, tensors: Mapping[str, Tensor]
+) -> None:
+    """Put the moments named `prefix` into an optimizer, in the memory layout of the parameters."""
+    found: dict[str, dict[str, Tensor]] = {}
+    for key, value in _below(prefix, tensors).items():
+        name, _, slot = key.rpartition(".")
+        found.setdefault(name, {})[slot] = value
+    parameters = trained_names(module)
+    if found and found.keys() != parameters.keys():
+        raise CheckpointError(
+            f"got moments of {_listed(found)}, expected {_listed(parameters)}, the parameters trained now; set "
+            "requires_grad as it was, or choose another path"
+        )
+    for name, slots in found.items():
+        parameter = parameters[name]
+        optimizer.state[parameter] = {
+            slot: torch.empty_like(parameter).copy_(value) if value.ndim else value.to(parameter.device, copy=True)
+            for slot, value in slots.items()
+        }
+
+
+def trained_names(module: nn.Module | None) -> dict[str, nn.Parameter]:
+    """The parameters that require a gradient, by name."""
+    named = [] if module is None else module.named_parameters()
+    return {name: parameter for name, parameter in named if parameter.requires_grad}
+
+
+def fingerprint(value: Any) -> str:
+    """Text that is equal for equal settings: numbers by value, tensors by their bits, dataclasses field by field."""
+    if isinstance(value, Tensor):
+        return f"tensor {tuple(value.shape)} {sha256_of_tensors({'': value.contiguous()}, {})[:16]}"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = (f"{field.name}={fingerprint(getattr(value, field.name))}" for field in dataclasses.fields(value))
+        return f"{type(value).__name__}({', '.join(fields)})"
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        return repr(float(value))
+    if isinstance(value, str | bool | None):
+        return repr(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {fingerprint(item)}" for key, item in sorted(value.items())) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(fingerprint, value)) + "]"
+    name = getattr(value, "__qualname__", None)
+    return name if name is not None else f"{type(value).__qualname__}{fingerprint(vars(value))}"
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    start = prefix + "."
+    return {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
+
+
+def _listed(names: Mapping[str, Any]) -> str:
+    return ", ".join(names) or "nothing"

@@ -80,9 +80,17 @@ class HistoryRecorder:
     def __init__(self, history: History | None = None) -> None:
         self.done = history.columns() if history else {name: torch.empty(0, dtype=torch.float64) for name in COLUMNS}
         self.rows: list[tuple[Tensor | float | int, ...]] = []
+        totals = [self.done[name][-1:].tolist() for name in ("decoder_evaluations", "restarts")]
+        self.decoder_evaluations, self.restarts = (int(last[0]) if last else 0 for last in totals)
+
+    def count(self, decoder_evaluations: int, restarts: int) -> None:
+        """Add to the cumulative columns."""
+        self.decoder_evaluations += decoder_evaluations
+        self.restarts += restarts
 
     def append(self, **row: Tensor | float | int) -> None:
-        """Add one iteration."""
+        """Add one iteration, with the cumulative columns as they stand."""
+        row |= {"decoder_evaluations": self.decoder_evaluations, "restarts": self.restarts}
         self.rows.append(tuple(row[name] for name in COLUMNS))
 
     def history(self) -> History:

@@ -214,7 +214,7 @@ class LPC(Algorithm):
         start: Tensor | None,
         generator: torch.Generator,
     ) -> Tensor:
-        """z_0: a reparameterized draw from the encoder, where the image's last chain ended, or a draw from the prior."""
+        """z_0: a draw from the encoder, where the image's last chain ended, or a draw from the prior."""
         if q is not None:
             return q.sample(standard_normal(q.mean.shape, generator=generator, dtype=q.mean.dtype))
         return model.sample_prior(len(x), generator=generator) if start is None else start
