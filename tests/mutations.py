@@ -23,11 +23,11 @@ ROOT = Path(__file__).resolve().parents[1]
 TWO_STEP_FIT = """
 import torch
 from pcltut.models import Gaussian, GenerativeModel, mlp_decoder, mlp_encoder
-from pcltut.samplers import rms_preconditioner
+from pcltut.samplers import RMSPreconditioner
 from pcltut.training import LPC, VAE, fit
 for algorithm in (
     LPC(2, 1e-3), LPC(2, 1e-3, warm_start="forward"),
-    LPC(2, 1e-3, warm_start="jeffreys", preconditioner=rms_preconditioner()),
+    LPC(2, 1e-3, warm_start="jeffreys", preconditioner=RMSPreconditioner()),
     LPC(2, 1e-3, warm_start="persistent"), LPC(2, 1e-3, kernel="mala"), LPC.hoffman2017(2, 1e-2, num_leapfrog=2), VAE(),
 ):
     generator = torch.Generator().manual_seed(0)
@@ -86,7 +86,7 @@ MUTATIONS = (
         "test_training_gradients.py",
     ),
     Mutation(
-        "04 batch mean for sum in score_of",
+        "04 batch mean for sum in value_and_score_of",
         "samplers/kernel.py",
         "return values.sum(), values",
         "return values.mean(), values",

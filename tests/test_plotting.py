@@ -16,7 +16,7 @@ from matplotlib import pyplot as plt
 
 from pcltut import plotting
 from pcltut.evaluation import effective_sample_size, split_rhat
-from pcltut.samplers import mala, run, score_of, ula
+from pcltut.samplers import mala, run, value_and_score_of, ula
 from pcltut.training import History
 
 
@@ -185,7 +185,7 @@ def test_tensors_that_need_a_gradient_can_be_drawn():
 
 def test_a_trace_shows_every_chain_and_their_health():
     generator = torch.Generator().manual_seed(1)
-    kernel = mala(score_of(lambda z: -0.5 * z.square().sum(-1)), 0.5)
+    kernel = mala(value_and_score_of(lambda z: -0.5 * z.square().sum(-1)), 0.5)
     start = torch.randn(3, 2, 4, generator=generator)  # 3 chains, 2 images, 4 latents
     _, trace = run(kernel, kernel.init(start), 50, generator=generator)
     ax = plotting.plot_trace(trace, image=1, title="Three chains agree")
@@ -205,7 +205,7 @@ def test_a_trace_shows_every_chain_and_their_health():
 
 
 def test_a_trace_without_chain_dimension_is_one_chain():
-    kernel = ula(score_of(lambda z: -0.5 * z.square().sum(-1)), 0.1)
+    kernel = ula(value_and_score_of(lambda z: -0.5 * z.square().sum(-1)), 0.1)
     _, trace = run(kernel, kernel.init(torch.zeros(5, 2)), 20, generator=torch.Generator().manual_seed(1))
     assert len(plotting.plot_trace(trace, image=4).lines) == 1
     with pytest.raises(ValueError, match="got image=5, expected 0 to 4; count"):

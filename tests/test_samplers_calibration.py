@@ -10,7 +10,7 @@ from oracles import LEFT, RIGHT, assert_mean, normal, seeded, skewed
 from scipy.stats import chisquare
 
 from pcltut.models import Gaussian, GenerativeModel, LinearGaussian, mlp_decoder
-from pcltut.samplers import hmc, mala, run, score_of, ula
+from pcltut.samplers import hmc, mala, run, value_and_score_of, ula
 
 
 def curved_model(dtype: torch.dtype) -> GenerativeModel:
@@ -34,7 +34,7 @@ def test_moments_agree_with_a_dense_grid(make, dtype):
     mean = mass @ grid
     second = torch.einsum("n,ni,nj->ij", mass, grid - mean, grid - mean)
 
-    kernel = make(score_of(lambda z: model.log_joint(x, z)))
+    kernel = make(value_and_score_of(lambda z: model.log_joint(x, z)))
     generator = seeded(6)
     state, _ = run(kernel, kernel.init(normal(2000, 2, seed=7, dtype=dtype)), 400, generator=generator, keep="last")
     _, trace = run(kernel, state, 60, generator=generator)
@@ -60,7 +60,7 @@ def test_gewekes_joint_test(kernel, expected):
     generator, z = seeded(8), normal(40000, 1, seed=9)
     for _ in range(60):
         x = model.likelihood.sample(model.decode(z), generator=generator)
-        transition = kernel(score_of(lambda z, x=x: model.log_joint(x, z)), step_size)
+        transition = kernel(value_and_score_of(lambda z, x=x: model.log_joint(x, z)), step_size)
         z = run(transition, transition.init(z), 1, generator=generator, keep="last")[0].z
     assert_mean(z.square(), expected)
 
@@ -71,7 +71,7 @@ def ranks(kernel, num: int = 3000, draws: int = 15) -> np.ndarray:
     generator = seeded(10)
     truth = model.sample_prior(num, generator=generator)
     x = model.likelihood.sample(model.decode(truth), generator=generator)
-    transition = kernel(score_of(lambda z: model.log_joint(x, z)))
+    transition = kernel(value_and_score_of(lambda z: model.log_joint(x, z)))
     # From the truth a chain that keeps the posterior needs no warm-up; one that does not has 300 steps to leave it.
     state, _ = run(transition, transition.init(truth), 300, generator=generator, keep="last")
     below = torch.zeros(num, dtype=torch.long)

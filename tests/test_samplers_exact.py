@@ -8,7 +8,7 @@ import torch
 from oracles import assert_covariance, assert_mean, close, linear_weight, normal, seeded, skewed, skewed_moments
 
 from pcltut.models import LinearGaussian
-from pcltut.samplers import corrected_ula, hmc, mala, riemannian_ula, run, score_of, ula, underdamped
+from pcltut.samplers import corrected_ula, hmc, mala, riemannian_ula, run, value_and_score_of, ula, underdamped
 
 SCALE = torch.tensor([0.5, 1.0, 1.5, 2.0])
 
@@ -88,7 +88,7 @@ def gaussian():
         parameter.requires_grad_(False)
     x = normal(1, 5, seed=5)
     mean, covariance = model.posterior(x)
-    return model, score_of(lambda z: model.log_joint(x.expand(len(z), -1), z)), mean, covariance
+    return model, value_and_score_of(lambda z: model.log_joint(x.expand(len(z), -1), z)), mean, covariance
 
 
 def gaussian_states(kernel, num=6000, steps=120, seed=7):

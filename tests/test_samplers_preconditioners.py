@@ -5,7 +5,7 @@ import pytest
 import torch
 from oracles import assert_mean, close, normal, seeded, standard_error
 
-from pcltut.samplers import ChainState, constant_preconditioner, rms_preconditioner, run, ula
+from pcltut.samplers import ChainState, ConstantPreconditioner, RMSPreconditioner, run, ula
 
 
 def standard_normal(z):
@@ -33,7 +33,7 @@ def second_moment(preconditioner, decay: float, shape: tuple[int, ...]) -> tuple
 
 @pytest.mark.parametrize(("decay", "expected"), [(0.9, 1.780), (0.99, 1.328), (0.999, 1.051)])
 def test_a_preconditioner_for_each_chain_widens_the_law(decay, expected):
-    moment, error = second_moment(rms_preconditioner(decay, 1e-8), decay, (300, 100))
+    moment, error = second_moment(RMSPreconditioner(decay, 1e-8), decay, (300, 100))
     assert error < 0.004
     assert moment == pytest.approx(expected, abs=0.01)
 
@@ -44,7 +44,7 @@ def test_a_preconditioner_for_each_chain_widens_the_law(decay, expected):
 )
 def test_sharing_over_the_batch_leaves_a_bias_of_one_over_the_chains(decay, num_chains, expected):
     num_copies = 10_000 // num_chains  # each latent coordinate is an independent copy of the experiment
-    preconditioner = rms_preconditioner(decay, 1e-8, share="batch")
+    preconditioner = RMSPreconditioner(decay, 1e-8, share="batch")
     moment, error = second_moment(preconditioner, decay, (num_chains, num_copies))
     assert error < 0.004
     assert moment == pytest.approx(expected, abs=0.01)
@@ -52,7 +52,7 @@ def test_sharing_over_the_batch_leaves_a_bias_of_one_over_the_chains(decay, num_
 
 def test_a_frozen_preconditioner_has_no_bias():
     """Given M the chain is plain ULA with steps gamma M: E z^2 = 2 / (2 - gamma M), coordinate by coordinate."""
-    preconditioner = rms_preconditioner(0.9, 1e-8, freeze_after=50)
+    preconditioner = RMSPreconditioner(0.9, 1e-8, freeze_after=50)
     kernel, generator = ula(standard_normal, 0.3, preconditioner=preconditioner), seeded(3)
     state, _ = run(kernel, kernel.init(normal(200, 100, seed=4)), 50, generator=generator, keep="last")
     scale, _ = preconditioner.update(state.preconditioner, -state.z)
@@ -67,7 +67,7 @@ def test_a_frozen_preconditioner_has_no_bias():
 @pytest.mark.parametrize("freeze_after", [None, 4])
 def test_update_follows_its_formula(share, freeze_after):
     decay, eps = 0.8, 0.03
-    preconditioner = rms_preconditioner(decay, eps, share=share, freeze_after=freeze_after)
+    preconditioner = RMSPreconditioner(decay, eps, share=share, freeze_after=freeze_after)
     scores = normal(7, 2, 5, 3, seed=5).numpy()  # updates, chains, images, latents
     state, moment, power = preconditioner.init(torch.zeros(2, 5, 3, dtype=torch.float64)), 0.0, 1.0
     for index, score in enumerate(scores):
@@ -81,14 +81,14 @@ def test_update_follows_its_formula(share, freeze_after):
 
 def test_first_scale_is_one_over_the_current_score():
     """The bias correction makes the first v exactly the first squared score: v is updated before it is used."""
-    preconditioner = rms_preconditioner(0.99, 1e-12)
+    preconditioner = RMSPreconditioner(0.99, 1e-12)
     score = normal(4, 3, seed=6)
     scale, _ = preconditioner.update(preconditioner.init(score), score)
     close(scale, 1 / score.abs())
 
 
 def test_eps_is_added_to_the_root():
-    preconditioner = rms_preconditioner(0.5, 0.25)
+    preconditioner = RMSPreconditioner(0.5, 0.25)
     scale, _ = preconditioner.update(preconditioner.init(torch.zeros(1, 1)), torch.full((1, 1), 0.5))
     assert scale.item() == pytest.approx(1 / (0.25 + 0.5))  # sqrt(v + eps) would give 1 / 0.707
 
@@ -97,7 +97,7 @@ def test_eps_is_added_to_the_root():
 def test_kernel_scales_each_step_by_the_score_at_its_own_start(share):
     """The whole chain against a loop in numpy: v holds the score before the move, noise enters with sqrt(M)."""
     decay, eps, step_size, temperature = 0.7, 0.01, 0.2, 0.6
-    preconditioner = rms_preconditioner(decay, eps, share=share)
+    preconditioner = RMSPreconditioner(decay, eps, share=share)
     kernel = ula(standard_normal, step_size, temperature=temperature, preconditioner=preconditioner)
     noises = normal(6, 5, 3, seed=7).numpy()
     state = kernel.init(normal(5, 3, seed=8))
@@ -113,7 +113,7 @@ def test_kernel_scales_each_step_by_the_score_at_its_own_start(share):
 
 
 def test_sharing_couples_chains_through_the_scale_alone():
-    kernel = ula(standard_normal, 0.1, preconditioner=rms_preconditioner(0.9, share="batch"))
+    kernel = ula(standard_normal, 0.1, preconditioner=RMSPreconditioner(0.9, share="batch"))
     z, noise = normal(5, 3, seed=9), normal(5, 3, seed=10)
     other = z.clone()
     other[0, 1] += 1.0
@@ -125,7 +125,7 @@ def test_sharing_couples_chains_through_the_scale_alone():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("share", ["chain", "batch"])
 def test_state_keeps_the_chains_type(dtype, share):
-    preconditioner = rms_preconditioner(0.9, share=share)
+    preconditioner = RMSPreconditioner(0.9, share=share)
     kernel = ula(standard_normal, 0.1, preconditioner=preconditioner)
     state, _ = run(kernel, kernel.init(torch.ones(4, 3, dtype=dtype)), 3, generator=seeded(11))
     assert state.z.dtype == dtype
@@ -133,7 +133,7 @@ def test_state_keeps_the_chains_type(dtype, share):
 
 def test_constant_scale_is_handed_on_unchanged():
     scale = torch.tensor([0.5, 1.0, 2.0])
-    preconditioner = constant_preconditioner(scale)
+    preconditioner = ConstantPreconditioner(scale)
     state = preconditioner.init(torch.zeros(4, 3))
     for _ in range(3):
         actual, state = preconditioner.update(state, torch.ones(4, 3))
@@ -141,8 +141,8 @@ def test_constant_scale_is_handed_on_unchanged():
 
 
 def test_repr_shows_the_arguments():
-    text = repr(rms_preconditioner(0.95, 1e-6, share="batch", freeze_after=12))
-    for part in ("rms_preconditioner", "0.95", "1e-06", "batch", "12"):
+    text = repr(RMSPreconditioner(0.95, 1e-6, share="batch", freeze_after=12))
+    for part in ("RMSPreconditioner", "0.95", "1e-06", "batch", "12"):
         assert part in text
-    first, second = (repr(constant_preconditioner(torch.tensor([value, 1.0]))) for value in (0.5, 2.0))
-    assert "constant_preconditioner" in first and first != second
+    first, second = (repr(ConstantPreconditioner(torch.tensor([value, 1.0]))) for value in (0.5, 2.0))
+    assert "ConstantPreconditioner" in first and first != second

@@ -15,27 +15,27 @@ from pcltut.models import Gaussian, GenerativeModel, mlp_decoder
 from pcltut.samplers import (
     ChainDiverged,
     ChainState,
-    constant_preconditioner,
+    ConstantPreconditioner,
     gradient_ascent,
-    rms_preconditioner,
+    RMSPreconditioner,
     run,
-    score_of,
+    value_and_score_of,
     ula,
 )
 
 PRECONDITIONERS = {
     "none": lambda: None,
-    "constant": lambda: constant_preconditioner(torch.tensor([0.5, 1.0, 2.0])),
-    "chain": lambda: rms_preconditioner(0.9),
-    "batch": lambda: rms_preconditioner(0.9, share="batch"),
-    "frozen": lambda: rms_preconditioner(0.9, freeze_after=3),
+    "constant": lambda: ConstantPreconditioner(torch.tensor([0.5, 1.0, 2.0])),
+    "chain": lambda: RMSPreconditioner(0.9),
+    "batch": lambda: RMSPreconditioner(0.9, share="batch"),
+    "frozen": lambda: RMSPreconditioner(0.9, freeze_after=3),
 }
 
 
 def kernel_of(preconditioner=None, temperature: float = 1.0):
     decoder = mlp_decoder(3, (1, 2, 2), hidden=(8,), generator=seeded(1))
     model, x = GenerativeModel(decoder, Gaussian(0.5), 3), normal(6, 1, 2, 2, seed=2, dtype=torch.float32)
-    target = score_of(lambda z: model.log_joint(x, z))
+    target = value_and_score_of(lambda z: model.log_joint(x, z))
     return ula(target, 0.02, temperature=temperature, preconditioner=preconditioner)
 
 
@@ -79,7 +79,7 @@ def test_trace_holds_the_states_before_each_step():
 
 
 def test_a_step_is_pure():
-    kernel = kernel_of(rms_preconditioner(0.9))
+    kernel = kernel_of(RMSPreconditioner(0.9))
     state = kernel.init(start())
     state, _ = kernel.step(state, torch.zeros(6, 3))
     z, memory = state.z.clone(), [torch.as_tensor(value).clone() for value in state.preconditioner]
@@ -115,13 +115,13 @@ def test_same_seed_same_chain_other_seed_other_chain():
         lambda target: ula(target, 0.1, temperature=float("nan")),
         lambda target: run(ula(target, 0.1), ChainState(torch.zeros(2, 3)), 0, generator=seeded(1)),
         lambda target: run(ula(target, 0.1), ChainState(torch.zeros(2, 3)), 2, generator=seeded(1), keep="none"),
-        lambda target: constant_preconditioner(torch.tensor([1.0, -1.0])),
-        lambda target: constant_preconditioner(torch.tensor([1.0, float("nan")])),
-        lambda target: rms_preconditioner(1.0),
-        lambda target: rms_preconditioner(-0.1),
-        lambda target: rms_preconditioner(0.9, 0.0),
-        lambda target: rms_preconditioner(0.9, share="image"),
-        lambda target: rms_preconditioner(0.9, freeze_after=0),
+        lambda target: ConstantPreconditioner(torch.tensor([1.0, -1.0])),
+        lambda target: ConstantPreconditioner(torch.tensor([1.0, float("nan")])),
+        lambda target: RMSPreconditioner(1.0),
+        lambda target: RMSPreconditioner(-0.1),
+        lambda target: RMSPreconditioner(0.9, 0.0),
+        lambda target: RMSPreconditioner(0.9, share="image"),
+        lambda target: RMSPreconditioner(0.9, freeze_after=0),
     ],
 )
 def test_wrong_arguments_say_got_expected_and_remedy(call):
@@ -138,13 +138,13 @@ def test_a_diverged_chain_says_what_to_do():
 COMPILED = """
     import torch
     from pcltut.models import Gaussian, GenerativeModel, mlp_decoder
-    from pcltut.samplers import constant_preconditioner, rms_preconditioner, score_of, ula
+    from pcltut.samplers import ConstantPreconditioner, RMSPreconditioner, value_and_score_of, ula
 
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(1)
     model = GenerativeModel(mlp_decoder(3, (1, 2, 2), hidden=(8,), generator=generator), Gaussian(0.5), 3)
     x, z, noise = (torch.randn(6, *shape, generator=generator) for shape in ((1, 2, 2), (3,), (3,)))
-    target = score_of(lambda z: model.log_joint(x, z))
+    target = value_and_score_of(lambda z: model.log_joint(x, z))
     kernel = ula(target, 0.02, preconditioner=PRECONDITIONER)
     step = torch.compile(kernel.step, fullgraph=True, backend="BACKEND")
     state = compiled = kernel.init(z)
@@ -157,7 +157,7 @@ COMPILED = """
 """
 
 
-@pytest.mark.parametrize("preconditioner", ["None", "rms_preconditioner(0.9)"])
+@pytest.mark.parametrize("preconditioner", ["None", "RMSPreconditioner(0.9)"])
 def test_step_compiles_in_one_graph(preconditioner, tmp_path):
     """In a process without the shape checks, which a compiled function cannot hold; no C++ compiler is needed."""
     script = textwrap.dedent(COMPILED).replace("PRECONDITIONER", preconditioner).replace("BACKEND", "aot_eager")

@@ -9,7 +9,7 @@ from oracles import LEFT, RIGHT, assert_mean, effective_sample_size, seeded, ske
 from scipy.special import expit
 from scipy.stats import norm
 
-from pcltut.samplers import constant_preconditioner, run, ula
+from pcltut.samplers import ConstantPreconditioner, run, ula
 
 GRID = np.linspace(-30, 14, 2201)
 
@@ -60,7 +60,7 @@ def test_stationary_law_of_large_steps(step_size, temperature):
 
 def test_constant_preconditioner_is_a_larger_step_in_its_coordinate():
     scale = torch.tensor([0.5, 2.0, 1.0]).repeat(4)
-    kernel = ula(skewed, 0.4, preconditioner=constant_preconditioner(scale))
+    kernel = ula(skewed, 0.4, preconditioner=ConstantPreconditioner(scale))
     states = sample(kernel, seed=3).reshape(60, 1000, 12)
     for column in range(3):
         exact = stationary_moments(0.4 * scale[column].item(), 1.0)

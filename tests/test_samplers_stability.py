@@ -5,7 +5,7 @@ import torch
 from oracles import linear_weight, normal, seeded
 
 from pcltut.models import Gaussian, GenerativeModel, HierarchicalGaussian, LinearGaussian, mlp_decoder
-from pcltut.samplers import constant_preconditioner, gradient_ascent, run, score_of, stability_margin
+from pcltut.samplers import ConstantPreconditioner, gradient_ascent, run, value_and_score_of, stability_margin
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -71,9 +71,9 @@ def test_hierarchical_models_have_a_margin():
 @pytest.mark.parametrize("scale", [None, torch.tensor([0.2, 1.0, 3.0], dtype=torch.float64)], ids=["plain", "scaled"])
 def test_the_margin_is_the_factor_by_which_the_step_may_grow(scale):
     model, x = LinearGaussian(linear_weight(), scale=0.6), normal(8, 5, seed=15)
-    target, z = score_of(lambda z: model.log_joint(x, z)), normal(8, 3, seed=16)
+    target, z = value_and_score_of(lambda z: model.log_joint(x, z)), normal(8, 3, seed=16)
     margin = stability_margin(model, x, z, 0.01, scale=scale, num_iterations=100, generator=seeded(17))
-    preconditioner = None if scale is None else constant_preconditioner(scale)
+    preconditioner = None if scale is None else ConstantPreconditioner(scale)
     distances = []
     for factor in (0.98, 1.02):
         kernel = gradient_ascent(target, 0.01 * margin * factor, preconditioner=preconditioner)

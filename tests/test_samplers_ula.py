@@ -11,11 +11,11 @@ from scipy.stats import kstest
 from pcltut.models import Gaussian, GenerativeModel, LinearGaussian, mlp_decoder
 from pcltut.samplers import (
     ChainDiverged,
-    constant_preconditioner,
+    ConstantPreconditioner,
     gradient_ascent,
-    rms_preconditioner,
+    RMSPreconditioner,
     run,
-    score_of,
+    value_and_score_of,
     ula,
 )
 
@@ -49,7 +49,7 @@ def recursion(initial: torch.Tensor, num_steps: int, step_size: float, temperatu
 @pytest.mark.parametrize("temperature", [1.0, 0.37])
 @pytest.mark.parametrize("scale", [None, M], ids=["plain", "scaled"])
 def test_one_transition_is_drift_plus_scaled_noise(temperature, scale):
-    preconditioner = None if scale is None else constant_preconditioner(scale)
+    preconditioner = None if scale is None else ConstantPreconditioner(scale)
     kernel = ula(gaussian, 0.2, temperature=temperature, preconditioner=preconditioner)
     z, noise = normal(4, 7, 3, seed=1), normal(4, 7, 3, seed=2)
     state, info = kernel.step(kernel.init(z), noise)
@@ -65,7 +65,7 @@ def test_one_transition_is_drift_plus_scaled_noise(temperature, scale):
 def test_score_of_is_autograds_gradient_of_each_chain():
     model = GenerativeModel(mlp_decoder(3, (1, 2, 2), hidden=(8,), generator=seeded(1)), Gaussian(0.5), 3).double()
     x, z = normal(6, 1, 2, 2, seed=3), normal(2, 6, 3, seed=4).requires_grad_()
-    log_density, score = score_of(lambda z: model.log_joint(x, z))(z.detach())
+    log_density, score = value_and_score_of(lambda z: model.log_joint(x, z))(z.detach())
     values = model.log_joint(x, z)
     close(log_density, values)
     close(score, torch.autograd.grad(values.sum(), z)[0])
@@ -76,7 +76,7 @@ def test_score_of_is_autograds_gradient_of_each_chain():
 def test_a_chains_score_does_not_depend_on_the_number_of_chains(batch):
     x = X.expand(batch, 5)
     z = normal(1, 3, seed=6).expand(batch, 3).clone()
-    _, score = score_of(lambda z: MODEL.log_joint(x, z))(z)
+    _, score = value_and_score_of(lambda z: MODEL.log_joint(x, z))(z)
     close(score, gaussian(z)[1])
 
 
@@ -98,7 +98,7 @@ def test_noise_is_standard_normal_and_independent_in_each_element(dtype):
 @pytest.mark.parametrize("product", [0.5, 1.5])
 def test_stationary_law_at_large_steps(product, scale, temperature, dtype):
     step_size = product / largest_curvature(scale)
-    preconditioner = None if scale is None else constant_preconditioner(scale.to(dtype))
+    preconditioner = None if scale is None else ConstantPreconditioner(scale.to(dtype))
 
     def target(z):
         return tuple(value.to(dtype) for value in gaussian(z.double()))
@@ -130,7 +130,7 @@ def test_covariance_after_some_steps_follows_the_recursion(num_steps):
     step_size, temperature = 1.2 / largest_curvature(M), 0.6
     initial = torch.tensor([[1.0, 0.3, 0.0], [0.3, 0.5, -0.2], [0.0, -0.2, 2.0]], dtype=torch.float64)
     z = MEAN + normal(30_000, 3, seed=12) @ torch.linalg.cholesky(initial).T
-    kernel = ula(gaussian, step_size, temperature=temperature, preconditioner=constant_preconditioner(M))
+    kernel = ula(gaussian, step_size, temperature=temperature, preconditioner=ConstantPreconditioner(M))
     state, _ = run(kernel, kernel.init(z), num_steps, generator=seeded(13))
     expected = recursion(initial, num_steps, step_size, temperature, M)
     assert_covariance(state.z - MEAN, expected)
@@ -150,7 +150,7 @@ def test_long_run_of_few_chains_agrees_within_its_effective_sample_size():
 
 @pytest.mark.parametrize("scale", [None, M], ids=["plain", "scaled"])
 def test_diverges_beyond_two_over_the_curvature_and_not_below(scale):
-    preconditioner = None if scale is None else constant_preconditioner(scale)
+    preconditioner = None if scale is None else ConstantPreconditioner(scale)
     edge = 2 / largest_curvature(scale)
     z = normal(10, 3, seed=16)
     for temperature in (0.0, 1.0):
@@ -173,7 +173,7 @@ def test_temperature_zero_is_torchs_gradient_descent(dtype):
         optimizer.zero_grad()
         (-model.log_joint(x, parameter).sum()).backward()
         optimizer.step()
-    target = score_of(lambda z: model.log_joint(x, z))
+    target = value_and_score_of(lambda z: model.log_joint(x, z))
     for kernel in (gradient_ascent(target, 0.01), ula(target, 0.01, temperature=0.0)):
         generator = seeded(20)
         before = generator.get_state()
@@ -184,7 +184,7 @@ def test_temperature_zero_is_torchs_gradient_descent(dtype):
 
 
 def test_gradient_ascent_climbs_to_the_posterior_mean():
-    kernel = gradient_ascent(gaussian, 1 / largest_curvature(M), preconditioner=constant_preconditioner(M))
+    kernel = gradient_ascent(gaussian, 1 / largest_curvature(M), preconditioner=ConstantPreconditioner(M))
     state, _ = run(kernel, kernel.init(normal(4, 3, seed=21)), 3000, generator=seeded(22))
     close(state.z, MEAN.expand(4, 3))
 
@@ -193,8 +193,8 @@ def test_gradient_ascent_climbs_to_the_posterior_mean():
 def test_changing_one_chain_leaves_the_others_untouched(j, chain, preconditioned):
     model = GenerativeModel(mlp_decoder(3, (1, 2, 2), hidden=(8,), generator=seeded(1)), Gaussian(0.5), 3)
     x, z = normal(6, 1, 2, 2, seed=23, dtype=torch.float32), normal(2, 6, 3, seed=24, dtype=torch.float32)
-    preconditioner = rms_preconditioner(0.9) if preconditioned else None
-    kernel = ula(score_of(lambda z: model.log_joint(x, z)), 0.05, preconditioner=preconditioner)
+    preconditioner = RMSPreconditioner(0.9) if preconditioned else None
+    kernel = ula(value_and_score_of(lambda z: model.log_joint(x, z)), 0.05, preconditioner=preconditioner)
     other = z.clone()
     other[chain, j] += 1.0
     first, second = (run(kernel, kernel.init(start), 5, generator=seeded(25))[0].z for start in (z, other))
@@ -209,7 +209,7 @@ def test_permuting_batch_and_noise_permutes_the_chains(permutation):
     order, x, z, noise = torch.tensor(permutation), *(normal(6, n, seed=s) for n, s in ((5, 26), (3, 27), (3, 28)))
 
     def moved(x, z, noise):
-        kernel = ula(score_of(lambda z: MODEL.log_joint(x, z)), 0.1, preconditioner=rms_preconditioner(0.9))
+        kernel = ula(value_and_score_of(lambda z: MODEL.log_joint(x, z)), 0.1, preconditioner=RMSPreconditioner(0.9))
         state = kernel.init(z)
         for _ in range(3):
             state, _ = kernel.step(state, noise)

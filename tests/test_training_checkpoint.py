@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from pcltut.models import Gaussian, GenerativeModel, LinearGaussian, mlp_decoder, mlp_encoder
-from pcltut.samplers import constant_preconditioner, rms_preconditioner
+from pcltut.samplers import ConstantPreconditioner, RMSPreconditioner
 from pcltut.training import LPC, VAE, fit, load_checkpoint, load_weights, save_checkpoint
 
 EVENT = (1, 3, 3)
@@ -79,7 +79,7 @@ class StopsAt:
 
 @pytest.mark.parametrize(
     "algorithm",
-    [LPC(3, 0.02), LPC(3, 0.02, warm_start="prior", preconditioner=rms_preconditioner(0.9)), VAE()],
+    [LPC(3, 0.02), LPC(3, 0.02, warm_start="prior", preconditioner=RMSPreconditioner(0.9)), VAE()],
     ids=["reverse", "prior", "vae"],
 )
 @pytest.mark.parametrize("iteration", [2, 3, 5, 8, 11])
@@ -177,7 +177,7 @@ def test_a_missing_checkpoint_cannot_be_loaded(tmp_path):
         lambda path: train(LPC(4, 0.02), path),
         lambda path: train(LPC(3, 0.03), path),
         lambda path: train(LPC(3, 0.02, temperature=0.0), path),
-        lambda path: train(LPC(3, 0.02, preconditioner=rms_preconditioner(0.9)), path),
+        lambda path: train(LPC(3, 0.02, preconditioner=RMSPreconditioner(0.9)), path),
         lambda path: train(LPC(3, 0.02, accumulate="last"), path),
         lambda path: train(LPC(3, 0.02), path, batch_size=25),
         lambda path: train(LPC(3, 0.02), path, data=X[:40]),
@@ -195,7 +195,7 @@ def test_another_run_may_not_resume(resume, tmp_path):
 def test_a_constant_preconditioner_with_other_values_is_another_run(tmp_path):
     path = tmp_path / "run.safetensors"
     for value in (0.5, 1.0):
-        algorithm = LPC(3, 0.02, preconditioner=constant_preconditioner(torch.tensor([value, 1.0, 2.0])))
+        algorithm = LPC(3, 0.02, preconditioner=ConstantPreconditioner(torch.tensor([value, 1.0, 2.0])))
         if path.exists():
             with pytest.raises(ValueError, match=r"(?s)got.*run\.safetensors.*expected.*;"):
                 train(algorithm, path)

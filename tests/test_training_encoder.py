@@ -37,7 +37,7 @@ def replayed_chain(model, q, x, num_steps, generator) -> torch.Tensor:
     return torch.stack(z)
 
 
-@pytest.mark.parametrize("states", ["all", "last", "burn-in"])
+@pytest.mark.parametrize("states", ["all", "last", "after-burn-in"])
 @pytest.mark.parametrize("warm_start", ["reverse", "forward", "jeffreys"])
 def test_the_gradient_is_that_of_the_named_loss(warm_start, states):
     model, encoder, x = correlated_model(), linear_encoder(2, 2), normal(9, 2, seed=1)
@@ -47,7 +47,7 @@ def test_the_gradient_is_that_of_the_named_loss(warm_start, states):
     q, generator = encoder(x), seeded(5)
     z = replayed_chain(model, q, x, 6, generator)
     noise = torch.randn(9, 2, generator=seeded(5), dtype=torch.float64)[None]
-    fitted = {"all": z[1:], "last": z[-1:], "burn-in": z[4:]}[states]
+    fitted = {"all": z[1:], "last": z[-1:], "after-burn-in": z[4:]}[states]
     loss = {
         "reverse": lambda: reverse_kl_loss(model, x, q, noise),
         "forward": lambda: forward_kl_loss(q, fitted),

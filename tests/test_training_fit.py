@@ -9,7 +9,7 @@ from oracles import close, linear_weight, normal, seeded
 
 from pcltut.data import Images
 from pcltut.models import Gaussian, GenerativeModel, LinearGaussian, mlp_decoder, mlp_encoder
-from pcltut.samplers import ChainDiverged, rms_preconditioner
+from pcltut.samplers import ChainDiverged, RMSPreconditioner
 from pcltut.training import IWAE, LPC, VAE, fit
 
 EVENT, NUM_IMAGES = (1, 3, 3), 50
@@ -111,7 +111,7 @@ def test_lpc_of_one_step_trains_as_the_vae_to_the_last_bit(dtype):
 def test_all_algorithms_see_the_same_batches_and_start_noise():
     algorithms = [
         LPC(1, 0.02),
-        LPC(5, 0.02, preconditioner=rms_preconditioner(), accumulate="last"),
+        LPC(5, 0.02, preconditioner=RMSPreconditioner(), accumulate="last"),
         LPC(3, 0.01, warm_start="prior"),
         LPC.predictive_coding(2, 0.01),
         VAE(),
@@ -283,8 +283,8 @@ def test_wrong_arguments_say_got_expected_and_remedy(call):
 
 
 def test_algorithms_print_and_keep_their_hyperparameters():
-    text = repr(LPC(10, 1e-3, preconditioner=rms_preconditioner(0.9), accumulate="burn-in"))
-    for part in ("num_steps=10", "step_size=0.001", "rms_preconditioner", "0.9", "burn-in", "temperature=1.0"):
+    text = repr(LPC(10, 1e-3, preconditioner=RMSPreconditioner(0.9), accumulate="after-burn-in"))
+    for part in ("num_steps=10", "step_size=0.001", "RMSPreconditioner", "0.9", "after-burn-in", "temperature=1.0"):
         assert part in text
     classic = LPC.predictive_coding(20, 0.1)
     expected = LPC(20, 0.1, warm_start="prior", temperature=0.0, accumulate="last")

@@ -7,7 +7,7 @@ import torch
 from oracles import close, normal, seeded
 
 from pcltut.models import DiscretizedGaussian, Gaussian, GenerativeModel, LinearGaussian, mlp_decoder, mlp_encoder
-from pcltut.samplers import constant_preconditioner, rms_preconditioner
+from pcltut.samplers import ConstantPreconditioner, RMSPreconditioner
 from pcltut.training import LPC, VAE
 
 BATCH, EVENT = 12, (1, 3, 3)
@@ -71,9 +71,9 @@ def start_and_noises(encoder, x, num_steps: int, seed: int, temperature: float =
     ("preconditioner", "scale_of"),
     [
         (None, lambda: None),
-        (constant_preconditioner(torch.tensor([0.5, 1.0, 2.0]).double()), lambda: lambda step, score: CONSTANT),
-        (rms_preconditioner(0.8, 0.1), lambda: rms_scale(0.8, 0.1, "chain")),
-        (rms_preconditioner(0.8, 0.1, share="batch"), lambda: rms_scale(0.8, 0.1, "batch")),
+        (ConstantPreconditioner(torch.tensor([0.5, 1.0, 2.0]).double()), lambda: lambda step, score: CONSTANT),
+        (RMSPreconditioner(0.8, 0.1), lambda: rms_scale(0.8, 0.1, "chain")),
+        (RMSPreconditioner(0.8, 0.1, share="batch"), lambda: rms_scale(0.8, 0.1, "batch")),
     ],
     ids=["plain", "constant", "chain", "batch"],
 )
@@ -94,7 +94,7 @@ def test_decoder_gradient_is_the_mean_over_the_replayed_states(preconditioner, s
 CONSTANT = torch.tensor([0.5, 1.0, 2.0]).double().expand(BATCH, 3)
 
 
-@pytest.mark.parametrize(("accumulate", "first"), [("all", 0), ("burn-in", 3), ("last", 5)])
+@pytest.mark.parametrize(("accumulate", "first"), [("all", 0), ("after-burn-in", 3), ("last", 5)])
 def test_states_that_teach_the_decoder(accumulate, first):
     (model, encoder), x = networks(), images()
     start, noises = start_and_noises(encoder, x, 6, seed=5)
@@ -180,7 +180,7 @@ def test_an_update_changes_nothing_itself(algorithm):
 
 @pytest.mark.parametrize("num_steps", [1, 3, 8])
 @pytest.mark.parametrize("warm_start", ["reverse", "prior"])
-@pytest.mark.parametrize("accumulate", ["all", "last", "burn-in"])
+@pytest.mark.parametrize("accumulate", ["all", "last", "after-burn-in"])
 def test_decoder_runs_once_a_step_and_the_encoder_once(num_steps, warm_start, accumulate):
     (model, encoder), x = networks(), images()
     calls = {"decoder": 0, "encoder": 0}

@@ -5,14 +5,14 @@ import torch
 from oracles import close, linear_weight, normal, seeded
 
 from pcltut.models import LinearGaussian
-from pcltut.samplers import constant_preconditioner, hmc, mala, rms_preconditioner, run, score_of
+from pcltut.samplers import ConstantPreconditioner, hmc, mala, RMSPreconditioner, run, value_and_score_of
 from pcltut.training import LPC
 
 SCALE = torch.tensor([0.6, 1.0, 1.4], dtype=torch.float64)
 ALGORITHMS = [
     LPC(7, 0.08, warm_start="prior", kernel="mala"),
-    LPC(7, 0.08, warm_start="prior", kernel="mala", accumulate="burn-in", temperature=0.7),
-    LPC(7, 0.08, warm_start="prior", kernel="mala", preconditioner=constant_preconditioner(SCALE)),
+    LPC(7, 0.08, warm_start="prior", kernel="mala", accumulate="after-burn-in", temperature=0.7),
+    LPC(7, 0.08, warm_start="prior", kernel="mala", preconditioner=ConstantPreconditioner(SCALE)),
     LPC(5, 0.4, warm_start="prior", kernel="hmc", num_leapfrog=3, accumulate="last"),
 ]
 
@@ -24,7 +24,7 @@ def test_theta_gradient_is_the_mean_over_accepted_states(algorithm):
     model.decoder.register_forward_hook(lambda *_: passes.append(1))
     gradients = algorithm.gradients(model, None, x, seeded(2))
 
-    used = {"all": algorithm.num_steps, "last": 1, "burn-in": algorithm.num_steps - algorithm.num_steps // 2}
+    used = {"all": algorithm.num_steps, "last": 1, "after-burn-in": algorithm.num_steps - algorithm.num_steps // 2}
     leapfrog = algorithm.num_leapfrog if algorithm.kernel == "hmc" else 1
     # The start, each proposal or leapfrog point, and a pass of its own for each state that teaches the decoder.
     assert (
@@ -33,7 +33,7 @@ def test_theta_gradient_is_the_mean_over_accepted_states(algorithm):
 
     generator = seeded(2)
     start = model.sample_prior(8, generator=generator)
-    target = score_of(lambda z: model.log_joint(x, z))
+    target = value_and_score_of(lambda z: model.log_joint(x, z))
     scale = SCALE if algorithm.preconditioner else None
     if algorithm.kernel == "mala":
         kernel = mala(target, algorithm.step_size, temperature=algorithm.temperature, scale=scale)
@@ -49,8 +49,8 @@ def test_theta_gradient_is_the_mean_over_accepted_states(algorithm):
 
 
 def test_an_adaptive_preconditioner_is_refused():
-    with pytest.raises(ValueError, match=r"rms_preconditioner\(.*constant"):
-        LPC(3, 0.1, kernel="mala", preconditioner=rms_preconditioner())
+    with pytest.raises(ValueError, match=r"RMSPreconditioner\(.*constant"):
+        LPC(3, 0.1, kernel="mala", preconditioner=RMSPreconditioner())
 
 
 def test_named_algorithms_say_what_they_are():

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from pcltut.data import load
 from pcltut.models import DiscretizedGaussian, GenerativeModel, mlp_decoder, mlp_encoder
-from pcltut.samplers import rms_preconditioner
+from pcltut.samplers import RMSPreconditioner
 from pcltut.training import LPC, fit
 
 NUM_IMAGES, BATCH_SIZE, NUM_EPOCHS, CHECKPOINT_EVERY, NUM_STEPS = 200, 16, 4, 5, 3
@@ -43,7 +43,7 @@ def train(path: str, seed: int, wait_at: tuple[int, int] | None = None) -> None:
     encoder.register_forward_hook(next_chain)
     decoder.register_forward_hook(next_step)
     fit(
-        LPC(NUM_STEPS, 1e-3, preconditioner=rms_preconditioner(share="batch")),
+        LPC(NUM_STEPS, 1e-3, preconditioner=RMSPreconditioner(share="batch")),
         model,
         images,
         encoder=encoder,
