@@ -100,7 +100,7 @@ def test_ula_stationary_covariance_solves_scipys_lyapunov_equation(model, temper
     step_size, matrix = 0.03, np.diag(np.ones(3) if scale is None else scale.numpy())
     transition = np.eye(3) - step_size * matrix @ model.posterior_precision().detach().numpy()
     expected = scipy.linalg.solve_discrete_lyapunov(transition, 2 * step_size * temperature * matrix)
-    close(model.ula_stationary_covariance(step_size, temperature=temperature, scale=scale), expected)
+    close(model.ula_stationary_covariance(step_size, temperature=temperature, preconditioner=scale), expected)
 
 
 def test_ula_covariance_follows_the_recursion_to_its_limit(model):
@@ -110,13 +110,15 @@ def test_ula_covariance_follows_the_recursion_to_its_limit(model):
     expected = initial
     for num_steps in range(5):
         actual = model.ula_covariance_after(
-            num_steps, step_size, torch.from_numpy(initial), temperature=temperature, scale=scale
+            num_steps, step_size, torch.from_numpy(initial), temperature=temperature, preconditioner=scale
         )
         close(actual, expected)
         moved = expected - step_size * matrix @ precision @ expected  # A P
         expected = moved - step_size * moved @ precision @ matrix + 2 * step_size * temperature * matrix
-    limit = model.ula_covariance_after(5000, step_size, torch.from_numpy(initial), temperature=temperature, scale=scale)
-    close(limit, model.ula_stationary_covariance(step_size, temperature=temperature, scale=scale))
+    limit = model.ula_covariance_after(
+        5000, step_size, torch.from_numpy(initial), temperature=temperature, preconditioner=scale
+    )
+    close(limit, model.ula_stationary_covariance(step_size, temperature=temperature, preconditioner=scale))
 
 
 def test_scalar_stationary_variance():

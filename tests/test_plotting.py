@@ -16,7 +16,7 @@ from matplotlib import pyplot as plt
 
 from pcltut import plotting
 from pcltut.evaluation import effective_sample_size, split_rhat
-from pcltut.samplers import mala, run, value_and_score_of, ula
+from pcltut.samplers import mala, run, ula, value_and_score_of
 from pcltut.training import History
 
 

@@ -10,7 +10,7 @@ from oracles import LEFT, RIGHT, assert_mean, normal, seeded, skewed
 from scipy.stats import chisquare
 
 from pcltut.models import Gaussian, GenerativeModel, LinearGaussian, mlp_decoder
-from pcltut.samplers import hmc, mala, run, value_and_score_of, ula
+from pcltut.samplers import hmc, mala, run, ula, value_and_score_of
 
 
 def curved_model(dtype: torch.dtype) -> GenerativeModel:

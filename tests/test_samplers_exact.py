@@ -8,9 +8,20 @@ import torch
 from oracles import assert_covariance, assert_mean, close, linear_weight, normal, seeded, skewed, skewed_moments
 
 from pcltut.models import LinearGaussian
-from pcltut.samplers import corrected_ula, hmc, mala, riemannian_ula, run, value_and_score_of, ula, underdamped
+from pcltut.samplers import (
+    ConstantPreconditioner,
+    corrected_ula,
+    hmc,
+    mala,
+    riemannian_ula,
+    run,
+    ula,
+    underdamped,
+    value_and_score_of,
+)
 
-SCALE = torch.tensor([0.5, 1.0, 1.5, 2.0])
+M = torch.tensor([0.5, 1.0, 1.5, 2.0])
+SCALED = ConstantPreconditioner(M)
 
 
 def states(kernel, *, shape=(1500, 4), warm_up=150, kept=40, between=3, seed=0) -> torch.Tensor:
@@ -26,9 +37,9 @@ def states(kernel, *, shape=(1500, 4), warm_up=150, kept=40, between=3, seed=0) 
 
 METROPOLIS = {
     "mala": lambda temperature: mala(skewed, 1.1 * temperature, temperature=temperature),
-    "mala-scale": lambda temperature: mala(skewed, 0.9 * temperature, temperature=temperature, scale=SCALE),
+    "mala-scale": lambda temperature: mala(skewed, 0.9 * temperature, temperature=temperature, preconditioner=SCALED),
     "hmc": lambda temperature: hmc(skewed, 1.1, num_leapfrog=3, temperature=temperature),
-    "hmc-scale": lambda temperature: hmc(skewed, 0.9, num_leapfrog=2, temperature=temperature, scale=SCALE),
+    "hmc-scale": lambda temperature: hmc(skewed, 0.9, num_leapfrog=2, temperature=temperature, preconditioner=SCALED),
 }
 
 
@@ -44,10 +55,11 @@ def test_metropolis_kernels_leave_a_skewed_target_exact_at_large_steps(name, tem
     assert_mean(((by_chain - mean) ** 3).mean(1), torch.full((4,), third))
 
 
-@pytest.mark.parametrize("scale", [None, SCALE.double()])
-def test_hmc_with_one_leapfrog_step_is_mala(scale):
+@pytest.mark.parametrize("preconditioner", [None, ConstantPreconditioner(M.double())])
+def test_hmc_with_one_leapfrog_step_is_mala(preconditioner):
     z = normal(50, 4, seed=1)
-    one, other = mala(skewed, 0.5, scale=scale), hmc(skewed, 1.0, num_leapfrog=1, scale=scale)
+    one = mala(skewed, 0.5, preconditioner=preconditioner)
+    other = hmc(skewed, 1.0, num_leapfrog=1, preconditioner=preconditioner)
     noise = one.draw(one.init(z), seeded(2))
     (first, info), (second, info_other) = one.step(one.init(z), noise), other.step(other.init(z), noise)
     close(first.z, second.z)
@@ -104,10 +116,11 @@ def test_corrected_ula_is_exact_on_a_gaussian_at_large_steps(gaussian, with_scal
     scale = 1 / precision.diagonal() if with_scale else None
     root = torch.ones(3) if scale is None else scale.sqrt()
     largest = torch.linalg.eigvalsh(root[:, None] * precision * root).max().item()
-    kernel = corrected_ula(target, 1.3 / largest, precision, temperature=temperature, scale=scale)
+    preconditioner = None if scale is None else ConstantPreconditioner(scale)
+    kernel = corrected_ula(target, 1.3 / largest, precision, temperature=temperature, preconditioner=preconditioner)
     assert_covariance(gaussian_states(kernel) - mean, temperature * covariance)
     with pytest.raises(ValueError, match="lower step_size"):
-        corrected_ula(target, 2.01 / largest, precision, scale=scale)
+        corrected_ula(target, 2.01 / largest, precision, preconditioner=preconditioner)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
@@ -133,7 +146,8 @@ def test_riemannian_steps_need_their_divergence_term(divergence, expected):
     """Stationary density pi / M without it, E z^2 = 1.6148 for eps = .5 on N(0, 1); the step's own bias is O(gamma)."""
     moments = []
     for step_size in (0.02, 0.01):
-        kernel = riemannian_ula(lambda z: -0.5 * z.square().sum(-1), step_size, eps=0.5, divergence=divergence)
+        target = value_and_score_of(lambda z: -0.5 * z.square().sum(-1), differentiable=True)
+        kernel = riemannian_ula(target, step_size, eps=0.5, divergence=divergence)
         state = kernel.init(expected**0.5 * normal(20000, 1, seed=8))
         _, trace = run(kernel, state, int(8 / step_size), generator=seeded(9))
         moments.append(trace.z[len(trace.z) // 2 :].square().mean((0, 2)))

@@ -63,7 +63,7 @@ def test_a_frozen_preconditioner_has_no_bias():
     assert_mean((state.z.square() - 2 / (2 - 0.3 * scale)).flatten(), 0.0)
 
 
-@pytest.mark.parametrize("share", ["chain", "batch"])
+@pytest.mark.parametrize("share", ["datum", "batch"])
 @pytest.mark.parametrize("freeze_after", [None, 4])
 def test_update_follows_its_formula(share, freeze_after):
     decay, eps = 0.8, 0.03
@@ -72,7 +72,7 @@ def test_update_follows_its_formula(share, freeze_after):
     state, moment, power = preconditioner.init(torch.zeros(2, 5, 3, dtype=torch.float64)), 0.0, 1.0
     for index, score in enumerate(scores):
         if freeze_after is None or index < freeze_after:
-            square = score**2 if share == "chain" else (score**2).mean((0, 1))
+            square = score**2 if share == "datum" else (score**2).mean((0, 1))
             moment, power = decay * moment + (1 - decay) * square, power * decay
         scale, state = preconditioner.update(state, torch.from_numpy(score))
         expected = 1 / (eps + np.sqrt(moment / (1 - power)))
@@ -93,7 +93,7 @@ def test_eps_is_added_to_the_root():
     assert scale.item() == pytest.approx(1 / (0.25 + 0.5))  # sqrt(v + eps) would give 1 / 0.707
 
 
-@pytest.mark.parametrize("share", ["chain", "batch"])
+@pytest.mark.parametrize("share", ["datum", "batch"])
 def test_kernel_scales_each_step_by_the_score_at_its_own_start(share):
     """The whole chain against a loop in numpy: v holds the score before the move, noise enters with sqrt(M)."""
     decay, eps, step_size, temperature = 0.7, 0.01, 0.2, 0.6
@@ -104,7 +104,7 @@ def test_kernel_scales_each_step_by_the_score_at_its_own_start(share):
     z, moment = state.z.numpy(), 0.0
     for index, noise in enumerate(noises):
         score = -z
-        square = score**2 if share == "chain" else (score**2).mean(0)
+        square = score**2 if share == "datum" else (score**2).mean(0)
         moment = decay * moment + (1 - decay) * square
         scale = 1 / (eps + np.sqrt(moment / (1 - decay ** (index + 1))))
         z = z + step_size * scale * score + np.sqrt(2 * step_size * temperature * scale) * noise
@@ -123,7 +123,7 @@ def test_sharing_couples_chains_through_the_scale_alone():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("share", ["chain", "batch"])
+@pytest.mark.parametrize("share", ["datum", "batch"])
 def test_state_keeps_the_chains_type(dtype, share):
     preconditioner = RMSPreconditioner(0.9, share=share)
     kernel = ula(standard_normal, 0.1, preconditioner=preconditioner)

@@ -16,11 +16,11 @@ from pcltut.samplers import (
     ChainDiverged,
     ChainState,
     ConstantPreconditioner,
-    gradient_ascent,
     RMSPreconditioner,
+    gradient_ascent,
     run,
-    value_and_score_of,
     ula,
+    value_and_score_of,
 )
 
 PRECONDITIONERS = {

@@ -5,7 +5,7 @@ import torch
 from oracles import linear_weight, normal, seeded
 
 from pcltut.models import Gaussian, GenerativeModel, HierarchicalGaussian, LinearGaussian, mlp_decoder
-from pcltut.samplers import ConstantPreconditioner, gradient_ascent, run, value_and_score_of, stability_margin
+from pcltut.samplers import ConstantPreconditioner, gradient_ascent, run, stability_margin, value_and_score_of
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -17,7 +17,7 @@ def test_margin_is_two_over_step_and_largest_eigenvalue(scale, dtype):
     largest = torch.linalg.eigvalsh(root[:, None] * model.posterior_precision() * root).max().item()
     x, z = normal(8, 5, seed=1, dtype=dtype), normal(8, 3, seed=2, dtype=dtype)
     for step_size in (1e-3, 0.5):
-        margin = stability_margin(model, x, z, step_size, scale=scale, generator=seeded(3))
+        margin = stability_margin(model, x, z, step_size, preconditioner=scale, generator=seeded(3))
         assert isinstance(margin, float)
         assert margin == pytest.approx(2 / (step_size * largest), rel=1e-3)
 
@@ -42,9 +42,9 @@ def test_margin_is_that_of_the_image_with_the_largest_curvature(scaled):
     root = torch.ones_like(z) if scale is None else scale.sqrt()
     curvature = root[:, :, None] * gauss_newton(model, z) * root[:, None, :]
     largest = torch.linalg.eigvalsh(curvature).max().item()
-    margin = stability_margin(model, x, z, 0.01, scale=scale, num_iterations=200, generator=seeded(8))
+    margin = stability_margin(model, x, z, 0.01, preconditioner=scale, num_iterations=200, generator=seeded(8))
     assert margin == pytest.approx(2 / (0.01 * largest), rel=1e-3)
-    default = stability_margin(model, x, z, 0.01, scale=scale, generator=seeded(8))
+    default = stability_margin(model, x, z, 0.01, preconditioner=scale, generator=seeded(8))
     assert default == pytest.approx(margin, rel=0.05)  # twenty iterations are an estimate
 
 
@@ -72,7 +72,7 @@ def test_hierarchical_models_have_a_margin():
 def test_the_margin_is_the_factor_by_which_the_step_may_grow(scale):
     model, x = LinearGaussian(linear_weight(), scale=0.6), normal(8, 5, seed=15)
     target, z = value_and_score_of(lambda z: model.log_joint(x, z)), normal(8, 3, seed=16)
-    margin = stability_margin(model, x, z, 0.01, scale=scale, num_iterations=100, generator=seeded(17))
+    margin = stability_margin(model, x, z, 0.01, preconditioner=scale, num_iterations=100, generator=seeded(17))
     preconditioner = None if scale is None else ConstantPreconditioner(scale)
     distances = []
     for factor in (0.98, 1.02):

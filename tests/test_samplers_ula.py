@@ -12,11 +12,11 @@ from pcltut.models import Gaussian, GenerativeModel, LinearGaussian, mlp_decoder
 from pcltut.samplers import (
     ChainDiverged,
     ConstantPreconditioner,
-    gradient_ascent,
     RMSPreconditioner,
+    gradient_ascent,
     run,
-    value_and_score_of,
     ula,
+    value_and_score_of,
 )
 
 M = torch.tensor([0.3, 1.0, 2.5], dtype=torch.float64)
@@ -114,7 +114,7 @@ def test_stationary_law_at_large_steps(product, scale, temperature, dtype):
     samples = state.z.double() - MEAN
     assert_mean(samples, 0.0)
     assert_covariance(samples, expected)
-    close(MODEL.ula_stationary_covariance(step_size, temperature=temperature, scale=scale), expected)
+    close(MODEL.ula_stationary_covariance(step_size, temperature=temperature, preconditioner=scale), expected)
 
 
 @pytest.mark.parametrize("product", [0.5, 1.0, 1.5])
@@ -134,7 +134,7 @@ def test_covariance_after_some_steps_follows_the_recursion(num_steps):
     state, _ = run(kernel, kernel.init(z), num_steps, generator=seeded(13))
     expected = recursion(initial, num_steps, step_size, temperature, M)
     assert_covariance(state.z - MEAN, expected)
-    closed_form = MODEL.ula_covariance_after(num_steps, step_size, initial, temperature=temperature, scale=M)
+    closed_form = MODEL.ula_covariance_after(num_steps, step_size, initial, temperature=temperature, preconditioner=M)
     close(closed_form, expected)
 
 

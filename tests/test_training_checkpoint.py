@@ -1,5 +1,6 @@
 """Checkpoints: no pickle, written in one step, refused when damaged or another run's; resumed runs keep every bit."""
 
+import contextlib
 import os
 import pickle
 from pathlib import Path
@@ -12,7 +13,7 @@ from safetensors.torch import load_file
 
 from pcltut.models import Gaussian, GenerativeModel, LinearGaussian, mlp_decoder, mlp_encoder
 from pcltut.samplers import ConstantPreconditioner, RMSPreconditioner
-from pcltut.training import LPC, VAE, fit, load_checkpoint, load_weights, save_checkpoint
+from pcltut.training import LPC, VAE, TrainingState, fit, load_checkpoint, load_weights, save_checkpoint
 
 EVENT = (1, 3, 3)
 X = (torch.randint(0, 256, (50, *EVENT), generator=seeded(1)) * 2 / 255 - 1).float()
@@ -58,23 +59,16 @@ class Interrupted(Exception):
     pass
 
 
-class StopsAt:
-    """An algorithm that stops the run before one iteration's update; everything else is the algorithm's own."""
+def stop_at(iteration: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs stop with an error before the update of one iteration."""
+    step = TrainingState.step
 
-    def __init__(self, algorithm, iteration: int):
-        self.algorithm, self.left = algorithm, iteration
-
-    def __getattr__(self, name):
-        return getattr(self.algorithm, name)
-
-    def __repr__(self):
-        return repr(self.algorithm)
-
-    def gradients(self, *arguments):
-        if self.left == 0:
+    def interrupted(state):
+        if state.iteration == iteration:
             raise Interrupted
-        self.left -= 1
-        return self.algorithm.gradients(*arguments)
+        return step(state)
+
+    monkeypatch.setattr(TrainingState, "step", interrupted)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +80,9 @@ class StopsAt:
 def test_a_resumed_run_ends_with_the_same_bits(algorithm, iteration, tmp_path):
     whole = train(algorithm, None)
     path = tmp_path / "run.safetensors"
-    with pytest.raises(Interrupted):
-        train(StopsAt(algorithm, iteration), path)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
+        stop_at(iteration, patch)
+        train(algorithm, path)
     assert path.exists() == (iteration >= 3)
     assert_same_run(train(algorithm, path, seed=99 if path.exists() else 4), whole)  # the file holds the seed
 
@@ -241,10 +236,10 @@ def test_models_without_an_encoder_in_float64_resume_too(tmp_path):
     algorithm, runs = LPC.predictive_coding(3, 0.05), []
     for checkpoint, stop in ((None, None), (path, 6), (path, None)):
         model = LinearGaussian(normal(4, 2, seed=7), scale=0.6, learn_scale=True)
-        chosen = algorithm if stop is None else StopsAt(algorithm, stop)
         settings = {"num_epochs": 2, "batch_size": 16, "checkpoint": checkpoint, "checkpoint_every": 5}
-        try:
-            runs.append((model, None, fit(chosen, model, x, generator=seeded(8), **settings)))
-        except Interrupted:
-            assert load_checkpoint(path)[0]["iteration"] == 5
+        with pytest.MonkeyPatch.context() as patch, contextlib.suppress(Interrupted):
+            if stop is not None:
+                stop_at(stop, patch)
+            runs.append((model, None, fit(algorithm, model, x, generator=seeded(8), **settings)))
+        assert stop is None or load_checkpoint(path)[0]["iteration"] == 5
     assert_same_run(*runs)

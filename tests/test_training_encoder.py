@@ -42,7 +42,7 @@ def replayed_chain(model, q, x, num_steps, generator) -> torch.Tensor:
 def test_the_gradient_is_that_of_the_named_loss(warm_start, states):
     model, encoder, x = correlated_model(), linear_encoder(2, 2), normal(9, 2, seed=1)
     algorithm = LPC(6, STEP_SIZE, warm_start=warm_start, encoder_states=states)
-    gradients = algorithm.gradients(model, encoder, x, seeded(5))
+    gradients = algorithm.gradients(model, encoder, x, generator=seeded(5))
 
     q, generator = encoder(x), seeded(5)
     z = replayed_chain(model, q, x, 6, generator)

@@ -123,7 +123,9 @@ def test_training_without_noise_drives_itself_to_the_stability_edge(eigenvalues)
         assert step_size * (1 + square) == pytest.approx(2, rel=0.005)
 
 
-@pytest.mark.parametrize(("accumulate", "states"), [("all", range(4)), ("after-burn-in", range(2, 4)), ("last", range(3, 4))])
+@pytest.mark.parametrize(
+    ("accumulate", "states"), [("all", range(4)), ("after-burn-in", range(2, 4)), ("last", range(3, 4))]
+)
 def test_short_chains_end_where_their_own_states_say(accumulate, states):
     """The fixed point of z_0 .. z_3, of their last half and of the last alone differ: 1.115, 1.405 and 1.397."""
     algorithm = LPC(num_steps=4, step_size=0.5, warm_start="prior", accumulate=accumulate)

@@ -83,7 +83,7 @@ def test_decoder_gradient_is_the_mean_over_the_replayed_states(preconditioner, s
     encoder = encoder if warm_start == "reverse" else None
     start, noises = start_and_noises(encoder, x, 6, seed=4)
     algorithm = LPC(6, 0.02, warm_start=warm_start, preconditioner=preconditioner, temperature=temperature)
-    actual = algorithm.gradients(model, encoder, x, seeded(4))
+    actual = algorithm.gradients(model, encoder, x, generator=seeded(4))
     states = replay(model, x, start, noises, 0.02, temperature=temperature, scale_of=scale_of())
     expected, log_joint = mean_descent(model, x, states)
     for a, e in zip(actual.model, expected, strict=True):
@@ -98,7 +98,7 @@ CONSTANT = torch.tensor([0.5, 1.0, 2.0]).double().expand(BATCH, 3)
 def test_states_that_teach_the_decoder(accumulate, first):
     (model, encoder), x = networks(), images()
     start, noises = start_and_noises(encoder, x, 6, seed=5)
-    actual = LPC(6, 0.02, accumulate=accumulate).gradients(model, encoder, x, seeded(5))
+    actual = LPC(6, 0.02, accumulate=accumulate).gradients(model, encoder, x, generator=seeded(5))
     states = replay(model, x, start, noises, 0.02)
     expected, log_joint = mean_descent(model, x, states[first:])
     for a, e in zip(actual.model, expected, strict=True):
@@ -119,7 +119,7 @@ def test_encoder_gradient_is_that_of_the_elbo_at_the_chains_start(num_steps, acc
     """However long the chain: the encoder learns from z_0 alone, at the decoder that the chain ran on."""
     (model, encoder), x = networks(), images()
     noise = torch.randn(BATCH, 3, generator=seeded(6), dtype=torch.float64)
-    actual = LPC(num_steps, 0.02, accumulate=accumulate).gradients(model, encoder, x, seeded(6))
+    actual = LPC(num_steps, 0.02, accumulate=accumulate).gradients(model, encoder, x, generator=seeded(6))
     bound = elbo_by_hand(model, encoder, x, noise)
     for a, e in zip(actual.encoder, torch.autograd.grad(-bound, list(encoder.parameters())), strict=True):
         close(a, e)
@@ -128,7 +128,7 @@ def test_encoder_gradient_is_that_of_the_elbo_at_the_chains_start(num_steps, acc
 
 def test_without_an_encoder_the_loss_is_minus_the_log_joint():
     (model, _), x = networks(), images()
-    actual = LPC(4, 0.02, warm_start="prior").gradients(model, None, x, seeded(7))
+    actual = LPC(4, 0.02, warm_start="prior").gradients(model, None, x, generator=seeded(7))
     assert len(actual.encoder) == 0
     close(actual.loss, -actual.log_joint)
 
@@ -139,8 +139,8 @@ def test_without_an_encoder_the_loss_is_minus_the_log_joint():
 def test_one_step_is_the_vaes_update_to_the_last_bit(batch, dtype, likelihood):
     """Against minus the ELBO, sent backward by hand; its mean over 64 images divides without rounding."""
     (model, encoder), x = networks(dtype, likelihood), images(batch, dtype)
-    lpc = LPC(num_steps=1, step_size=0.1).gradients(model, encoder, x, seeded(8))
-    vae = VAE().gradients(model, encoder, x, seeded(8))
+    lpc = LPC(num_steps=1, step_size=0.1).gradients(model, encoder, x, generator=seeded(8))
+    vae = VAE().gradients(model, encoder, x, generator=seeded(8))
     q = encoder(x)
     z = q.mean + q.log_scale.exp() * torch.randn(batch, 3, generator=seeded(8), dtype=dtype)
     loss = -(model.log_joint(x, z) + q.entropy()).mean()
@@ -159,7 +159,7 @@ def test_one_step_is_the_vaes_update_to_the_last_bit(batch, dtype, likelihood):
 
 def test_vae_averages_over_its_samples():
     (model, encoder), x = networks(), images()
-    actual = VAE(num_samples=5).gradients(model, encoder, x, seeded(9))
+    actual = VAE(num_samples=5).gradients(model, encoder, x, generator=seeded(9))
     noise = torch.randn(5, BATCH, 3, generator=seeded(9), dtype=torch.float64)
     bound = torch.stack([elbo_by_hand(model, encoder, x, part) for part in noise]).mean()
     parameters = [*model.parameters(), *encoder.parameters()]
@@ -173,7 +173,7 @@ def test_vae_averages_over_its_samples():
 def test_an_update_changes_nothing_itself(algorithm):
     (model, encoder), x = networks(), images()
     before = [p.clone() for p in itertools.chain(model.parameters(), encoder.parameters())]
-    algorithm.gradients(model, encoder if algorithm.uses_encoder else None, x, seeded(10))
+    algorithm.gradients(model, encoder if algorithm.uses_encoder else None, x, generator=seeded(10))
     for old, parameter in zip(before, itertools.chain(model.parameters(), encoder.parameters()), strict=True):
         assert torch.equal(old, parameter) and parameter.grad is None
 
@@ -187,7 +187,7 @@ def test_decoder_runs_once_a_step_and_the_encoder_once(num_steps, warm_start, ac
     for name, module in (("decoder", model.decoder), ("encoder", encoder)):
         module.register_forward_hook(lambda *_, name=name: calls.update({name: calls[name] + 1}))
     algorithm = LPC(num_steps, 0.02, warm_start=warm_start, accumulate=accumulate)
-    gradients = algorithm.gradients(model, encoder if warm_start == "reverse" else None, x, seeded(11))
+    gradients = algorithm.gradients(model, encoder if warm_start == "reverse" else None, x, generator=seeded(11))
     assert calls == {"decoder": num_steps, "encoder": int(warm_start == "reverse")}
     assert gradients.decoder_evaluations == num_steps
 
@@ -220,7 +220,7 @@ def test_memory_does_not_grow_with_the_chain(warm_start):
         live = Live()
         with torch.autograd.graph.saved_tensors_hooks(live.pack, lambda kept: kept.tensor):
             LPC(num_steps, 1e-3, warm_start=warm_start).gradients(
-                model, encoder if warm_start == "reverse" else None, x, seeded(12)
+                model, encoder if warm_start == "reverse" else None, x, generator=seeded(12)
             )
         peaks.append(live.peak)
     assert peaks[0] > 256 * 10 * 8  # it does see the activations
@@ -237,7 +237,7 @@ def test_a_chains_gradient_does_not_depend_on_the_other_images():
             return normal(5, 2, seed=15).repeat(num // 5, 1)
 
     doubled = SameStart(model.weight, model.bias, 0.6)
-    once, twice = (algorithm.gradients(doubled, None, data, seeded(16)).model for data in (x, x.repeat(2, 1)))
+    once, twice = (algorithm.gradients(doubled, None, data, generator=seeded(16)).model for data in (x, x.repeat(2, 1)))
     for a, b in zip(once, twice, strict=True):
         close(a, b)
 
@@ -260,7 +260,7 @@ def test_parameters_that_share_one_gradient_tensor_are_summed_apart():
     shared = torch.autograd.grad(model.log_joint(x[:1], z).sum(), (model.decoder.a, model.decoder.b))
     assert shared[0].data_ptr() == shared[1].data_ptr(), "the test no longer meets its case"
     start, noises = start_and_noises(None, x, num_steps, seed=6)
-    actual = LPC(num_steps, 0.02, warm_start="prior").gradients(model, None, x, seeded(6))
+    actual = LPC(num_steps, 0.02, warm_start="prior").gradients(model, None, x, generator=seeded(6))
     expected, _ = mean_descent(model, x, replay(model, x, start, noises, 0.02))
     for a, e in zip(actual.model, expected, strict=True):
         close(a, e)

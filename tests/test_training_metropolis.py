@@ -5,7 +5,7 @@ import torch
 from oracles import close, linear_weight, normal, seeded
 
 from pcltut.models import LinearGaussian
-from pcltut.samplers import ConstantPreconditioner, hmc, mala, RMSPreconditioner, run, value_and_score_of
+from pcltut.samplers import ConstantPreconditioner, RMSPreconditioner, hmc, mala, run, value_and_score_of
 from pcltut.training import LPC
 
 SCALE = torch.tensor([0.6, 1.0, 1.4], dtype=torch.float64)
@@ -22,7 +22,7 @@ def test_theta_gradient_is_the_mean_over_accepted_states(algorithm):
     model, x = LinearGaussian(linear_weight(), scale=0.7), normal(8, 5, seed=1)
     passes = []
     model.decoder.register_forward_hook(lambda *_: passes.append(1))
-    gradients = algorithm.gradients(model, None, x, seeded(2))
+    gradients = algorithm.gradients(model, None, x, generator=seeded(2))
 
     used = {"all": algorithm.num_steps, "last": 1, "after-burn-in": algorithm.num_steps - algorithm.num_steps // 2}
     leapfrog = algorithm.num_leapfrog if algorithm.kernel == "hmc" else 1
@@ -34,22 +34,22 @@ def test_theta_gradient_is_the_mean_over_accepted_states(algorithm):
     generator = seeded(2)
     start = model.sample_prior(8, generator=generator)
     target = value_and_score_of(lambda z: model.log_joint(x, z))
-    scale = SCALE if algorithm.preconditioner else None
     if algorithm.kernel == "mala":
-        kernel = mala(target, algorithm.step_size, temperature=algorithm.temperature, scale=scale)
+        shared = {"temperature": algorithm.temperature, "preconditioner": algorithm.preconditioner}
+        kernel = mala(target, algorithm.step_size, **shared)
     else:
         kernel = hmc(target, algorithm.step_size, num_leapfrog=leapfrog)
-    _, trace = run(kernel, kernel.init(start), algorithm.num_steps, generator=generator)
+    state, trace = run(kernel, kernel.init(start), algorithm.num_steps, generator=generator)
     assert 0.05 < trace.acceptance.mean() < 0.98  # some proposals are refused: the two kinds of state differ
     close(gradients.acceptance, trace.acceptance.mean())
-    states = trace.z[-used[algorithm.accumulate] :]
+    states = torch.cat([trace.z[1:], state.z[None]])[-used[algorithm.accumulate] :]  # z_1 .. z_T
     expected = torch.autograd.grad(-model.log_joint(x, states).mean(), [model.weight, model.bias])
     for actual, value in zip(gradients.model, expected, strict=True):
         close(actual, value)
 
 
 def test_an_adaptive_preconditioner_is_refused():
-    with pytest.raises(ValueError, match=r"RMSPreconditioner\(.*constant"):
+    with pytest.raises(ValueError, match=r"RMSPreconditioner\(.*ConstantPreconditioner"):
         LPC(3, 0.1, kernel="mala", preconditioner=RMSPreconditioner())
 
 

@@ -32,10 +32,10 @@ def steps_per_second(seconds: float, device: str = "cpu", num_threads: int | Non
     torch.set_num_threads(num_threads or before)
     try:
         for _ in range(2):
-            algorithm.gradients(model, None, x, generator).log_joint.item()
+            algorithm.gradients(model, None, x, generator=generator).log_joint.item()
         begin, start, passes = time.perf_counter(), clock(), 0
         while time.perf_counter() - begin < seconds or passes == 0:
-            algorithm.gradients(model, None, x, generator).log_joint.item()  # waits for the device
+            algorithm.gradients(model, None, x, generator=generator).log_joint.item()  # waits for the device
             passes += 1
         return passes * STEPS / (clock() - start)
     finally:

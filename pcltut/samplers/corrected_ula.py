@@ -33,7 +33,7 @@ def corrected_ula(
         ValueError: the step is not stable, so that no noise makes it exact.
     """
     step_size = check_step_size(step_size)
-    temperature = real_number("temperature", temperature, above=0, remedy="for 0 use gradient_ascent")
+    temperature = real_number("temperature", temperature, above=0.0, remedy="for 0 use gradient_ascent")
     diagonal = torch.ones_like(precision[..., 0]) if preconditioner is None else preconditioner.diagonal
     diagonal = diagonal.expand(precision.shape[:-1])
     metric = torch.diag_embed(diagonal)

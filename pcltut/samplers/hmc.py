@@ -3,7 +3,7 @@
 from pcltut.arguments import whole_number
 from pcltut.samplers.kernel import ChainState, Kernel, MetropolisNoise, StepInfo, Target, check_step_size
 from pcltut.samplers.metropolis import check_metropolis, draw_metropolis_noise, evaluated_state, metropolis
-from pcltut.samplers.preconditioners import ConstantPreconditioner
+from pcltut.samplers.preconditioners import Preconditioner
 
 
 def hmc(
@@ -12,7 +12,7 @@ def hmc(
     *,
     num_leapfrog: int,
     temperature: float = 1.0,
-    preconditioner: ConstantPreconditioner | None = None,
+    preconditioner: Preconditioner | None = None,
 ) -> Kernel:
     r"""Hamiltonian Monte Carlo on :math:`p(z)^{1/\tau}` with a standard normal momentum r in coordinates scaled by M.
 

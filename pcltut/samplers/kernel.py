@@ -89,7 +89,7 @@ def value_and_score_of(log_density: Callable[[Tensor], Tensor], *, differentiabl
 
 def check_step_size(step_size: float) -> float:
     """A positive step size as a float, or a ValueError."""
-    return real_number("step_size", step_size, above=0, remedy="try 1e-3")
+    return real_number("step_size", step_size, above=0.0, remedy="try 1e-3")
 
 
 def check_evaluation(z: Tensor, log_density: Tensor, score: Tensor) -> None:

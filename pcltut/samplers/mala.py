@@ -2,7 +2,7 @@
 
 from pcltut.samplers.kernel import ChainState, Kernel, MetropolisNoise, StepInfo, Target, check_step_size
 from pcltut.samplers.metropolis import check_metropolis, draw_metropolis_noise, evaluated_state, metropolis
-from pcltut.samplers.preconditioners import ConstantPreconditioner
+from pcltut.samplers.preconditioners import Preconditioner
 
 
 def mala(
@@ -10,7 +10,7 @@ def mala(
     step_size: float,
     *,
     temperature: float = 1.0,
-    preconditioner: ConstantPreconditioner | None = None,
+    preconditioner: Preconditioner | None = None,
 ) -> Kernel:
     r"""Langevin proposals with a Metropolis test, one evaluation of the target a step.
 

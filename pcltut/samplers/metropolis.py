@@ -48,7 +48,7 @@ def metropolis(
 
 def check_metropolis(temperature: float, preconditioner: Preconditioner | None) -> tuple[float, Tensor | float]:
     """The temperature and the diagonal of M, or a ValueError where there is no Metropolis test."""
-    temperature = real_number("temperature", temperature, above=0, remedy="for 0 use gradient_ascent")
+    temperature = real_number("temperature", temperature, above=0.0, remedy="for 0 use gradient_ascent")
     if preconditioner is None:
         return temperature, 1.0
     if not isinstance(preconditioner, ConstantPreconditioner):

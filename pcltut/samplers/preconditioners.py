@@ -87,9 +87,9 @@ class RMSPreconditioner:
     freeze_after: int | None = None
 
     def __post_init__(self) -> None:
-        decay = real_number("decay", self.decay, at_least=0, below=1, remedy="try 0.99")
+        decay = real_number("decay", self.decay, at_least=0.0, below=1.0, remedy="try 0.99")
         object.__setattr__(self, "decay", decay)
-        object.__setattr__(self, "eps", real_number("eps", self.eps, above=0, remedy="try 1e-8"))
+        object.__setattr__(self, "eps", real_number("eps", self.eps, above=0.0, remedy="try 1e-8"))
         one_of("share", self.share, ("datum", "batch"))
         if self.freeze_after is not None:
             freeze_after = whole_number("freeze_after", self.freeze_after, remedy="or None to never freeze")

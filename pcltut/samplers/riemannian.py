@@ -25,8 +25,8 @@ def riemannian_ula(
         divergence: whether the divergence term is there.
     """
     step_size = check_step_size(step_size)
-    eps = real_number("eps", eps, above=0, remedy="try 0.5")
-    temperature = real_number("temperature", temperature, above=0, remedy="raise it")
+    eps = real_number("eps", eps, above=0.0, remedy="try 0.5")
+    temperature = real_number("temperature", temperature, above=0.0, remedy="raise it")
 
     def divergence_of_metric(z: Tensor, diagonal: Tensor) -> Tensor:
         if not diagonal.requires_grad:

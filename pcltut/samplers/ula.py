@@ -32,7 +32,7 @@ def ula(
     """
     step_size = check_step_size(step_size)
     remedy = "1 samples the target, 0 finds its mode"
-    temperature = real_number("temperature", temperature, at_least=0, remedy=remedy)
+    temperature = real_number("temperature", temperature, at_least=0.0, remedy=remedy)
 
     def init(z: Tensor) -> ChainState:
         return ChainState(z.detach(), None if preconditioner is None else preconditioner.init(z.detach()))

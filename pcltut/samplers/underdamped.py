@@ -29,8 +29,8 @@ def underdamped(target: Target, step_size: float, *, friction: float, temperatur
         friction: xi; large values approach `ula`.
     """
     step_size = check_step_size(step_size)
-    friction = real_number("friction", friction, above=0, remedy="raise it")
-    temperature = real_number("temperature", temperature, above=0, remedy="raise it")
+    friction = real_number("friction", friction, above=0.0, remedy="raise it")
+    temperature = real_number("temperature", temperature, above=0.0, remedy="raise it")
     keep = math.exp(-friction * step_size)
     refresh = math.sqrt(temperature * (1 - keep**2))
 

@@ -45,7 +45,7 @@ def load_weights(path: str | Path, model: nn.Module, encoder: nn.Module | None =
         if encoder is not None:
             restore_module(encoder, "encoder", tensors)
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from error
+        raise CheckpointError(f"got a checkpoint {path} of other networks: {error}") from error
 
 
 def module_tensors(module: nn.Module | None, prefix: str) -> dict[str, Tensor]:

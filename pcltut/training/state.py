@@ -280,5 +280,5 @@ def _adam(module: nn.Module | None) -> torch.optim.Optimizer | None:
 def _schedule(learning_rate: Rate) -> Callable[[int], float]:
     if callable(learning_rate):
         return learning_rate
-    rate = real_number("learning_rate", learning_rate, at_least=0, remedy="try 1e-3")
+    rate = real_number("learning_rate", learning_rate, at_least=0.0, remedy="try 1e-3")
     return lambda iteration: rate

@@ -23,7 +23,7 @@ class VarianceScaledStep:
 
     def __post_init__(self) -> None:
         for name in ("step_size", "initial_scale"):
-            object.__setattr__(self, name, real_number(name, getattr(self, name), above=0, remedy="raise it"))
+            object.__setattr__(self, name, real_number(name, getattr(self, name), above=0.0, remedy="raise it"))
 
     def __call__(self, model: GenerativeModel) -> float:
         """The step size for the model's present sigma."""

@@ -29,7 +29,7 @@ class Parts:
         self.generator = generator
 
     def step(self, num_steps: int = NUM_STEPS) -> None:
-        LPC(num_steps, 1e-4).gradients(self.model, self.encoder, self.x, self.generator)
+        LPC(num_steps, 1e-4).gradients(self.model, self.encoder, self.x, generator=self.generator)
 
     def fused_pass(self) -> tuple[Tensor, ...]:
         """One forward and backward pass of the log-joint, for z and theta at once."""
