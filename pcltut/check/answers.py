@@ -6,13 +6,15 @@ from types import EllipsisType
 
 import torch
 
+Number = int | float
+
 
 @dataclass(frozen=True)
 class Between:
     """All numbers from `low` to `high`, both included: for answers that are simulated, and for mistakes in a range."""
 
-    low: float = -math.inf
-    high: float = math.inf
+    low: Number = -math.inf
+    high: Number = math.inf
 
 
 class Check:
@@ -28,8 +30,8 @@ class Check:
 
     def __init__(
         self,
-        right: float | Between | tuple,
-        *mistakes: tuple[float | Between | tuple, str],
+        right: Number | Between | tuple,
+        *mistakes: tuple[Number | Between | tuple, str],
         otherwise: str,
         tolerance: float = 0.005,
         form: str | None = None,
@@ -68,13 +70,13 @@ def index_lists(answer: object, count: int) -> list[list[float]] | None:
     return lists if len(lists) == count and all(math.isfinite(i) for indices in lists for i in indices) else None
 
 
-def _entries(wanted: float | Between | tuple) -> tuple:
+def _entries(wanted: Number | Between | tuple) -> tuple:
     return wanted if isinstance(wanted, tuple) else (wanted,)
 
 
-def _agrees(given: float | list[float], wanted: float | list | Between | EllipsisType, tolerance: float) -> bool:
+def _agrees(given: float | list[float], wanted: Number | list | Between | EllipsisType, tolerance: float) -> bool:
     if isinstance(wanted, Between):
         return wanted.low <= given <= wanted.high
-    if isinstance(wanted, int | float):
+    if isinstance(wanted, Number):
         return math.isclose(given, wanted, rel_tol=1e-6 if isinstance(wanted, int) else tolerance, abs_tol=1e-9)
     return wanted is ... or given == wanted
