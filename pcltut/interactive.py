@@ -52,47 +52,23 @@ def stack_slider(
     _check_frames(frames, labels, alts)
     if not 0 <= start < len(frames):
         raise ValueError(f"got start={start} for {len(frames)} frames; pass a position from 0 to {len(frames) - 1}")
-    stack = _stack(frames, alts, start, dpi)
-    slider = _slider(labels, description, start)
+    pictures = [
+        ipywidgets.HTML(_image_tag(frame if isinstance(frame, bytes) else to_png(frame, dpi=dpi), alt))
+        for frame, alt in zip(frames, alts, strict=True)
+    ]
+    stack = ipywidgets.Stack(pictures, selected_index=start)
+    slider = ipywidgets.SelectionSlider(
+        options=[(str(label), position) for position, label in enumerate(labels)],
+        index=start,
+        description=description,
+        continuous_update=True,
+        style={"description_width": "initial"},
+        layout=ipywidgets.Layout(width="min(100%, 32rem)"),
+    )
     ipywidgets.jslink((slider, "index"), (stack, "selected_index"))
-    return _box([slider, stack])
-
-
-def stack_grid(
-    frames: Sequence[Sequence[Figure | bytes]],
-    labels: tuple[Sequence[object], Sequence[object]],
-    *,
-    descriptions: tuple[str, str],
-    alts: Sequence[Sequence[str]],
-    start: tuple[int, int] = (0, 0),
-    dpi: int = 80,
-) -> ipywidgets.VBox:
-    """Two sliders over a grid of pictures drawn in advance, ``frames[i][j]`` at positions i and j.
-
-    It works without a kernel as :func:`stack_slider` does. Rows times columns is the number of pictures that the
-    page must carry, 12 at most.
-    """
-    if len(frames) != len(labels[0]) or len(alts) != len(labels[0]):
-        raise ValueError(
-            f"got {len(frames)} rows of frames and {len(alts)} rows of alts for {len(labels[0])} labels of the "
-            "first slider; pass one row a label"
-        )
-    if sum(len(row) for row in frames) > MAX_FRAMES:
-        raise ValueError(
-            f"got {sum(len(row) for row in frames)} frames in all, expected at most {MAX_FRAMES}: use fewer positions"
-        )
-    for row, row_alts in zip(frames, alts, strict=True):
-        _check_frames(row, labels[1], row_alts)
-    for axis in (0, 1):
-        if not 0 <= start[axis] < len(labels[axis]):
-            raise ValueError(f"got start={start}; slider {axis} has positions 0 to {len(labels[axis]) - 1}")
-    rows = [_stack(row, row_alts, start[1], dpi) for row, row_alts in zip(frames, alts, strict=True)]
-    outer = ipywidgets.Stack(rows, selected_index=start[0])
-    sliders = [_slider(labels[axis], descriptions[axis], start[axis]) for axis in (0, 1)]
-    ipywidgets.jslink((sliders[0], "index"), (outer, "selected_index"))
-    for row in rows:
-        ipywidgets.jslink((sliders[1], "index"), (row, "selected_index"))
-    return _box([*sliders, outer])
+    box = ipywidgets.VBox([slider, stack])
+    box.add_class("pcltut-slider")
+    return box
 
 
 def _check_frames(frames: Sequence, labels: Sequence, alts: Sequence[str]) -> None:
@@ -108,33 +84,7 @@ def _check_frames(frames: Sequence, labels: Sequence, alts: Sequence[str]) -> No
             raise ValueError(f"got alts[{position}] = {alt!r}; say in 8 words or more what that picture shows")
 
 
-def _stack(frames: Sequence[Figure | bytes], alts: Sequence[str], start: int, dpi: int) -> ipywidgets.Stack:
-    pictures = [
-        ipywidgets.HTML(_image_tag(frame if isinstance(frame, bytes) else to_png(frame, dpi=dpi), alt))
-        for frame, alt in zip(frames, alts, strict=True)
-    ]
-    return ipywidgets.Stack(pictures, selected_index=start)
-
-
 def _image_tag(png: bytes, alt: str) -> str:
     # ipywidgets.Image has no alternative text, hence HTML.
     data = base64.b64encode(png).decode("ascii")
     return f'<img class="pcltut-frame" alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
-
-
-def _slider(labels: Sequence[object], description: str, start: int) -> ipywidgets.SelectionSlider:
-    options = [(str(label), position) for position, label in enumerate(labels)]
-    return ipywidgets.SelectionSlider(
-        options=options,
-        index=start,
-        description=description,
-        continuous_update=True,
-        style={"description_width": "initial"},
-        layout=ipywidgets.Layout(width="min(100%, 32rem)"),
-    )
-
-
-def _box(children: Sequence[ipywidgets.Widget]) -> ipywidgets.VBox:
-    box = ipywidgets.VBox(children)
-    box.add_class("pcltut-slider")
-    return box

@@ -93,19 +93,6 @@ def test_start_is_the_position_shown_first():
     assert slider.label == "c"
 
 
-def test_two_sliders_choose_row_and_column():
-    grid = [frames(3), frames(3)]
-    box = interactive.stack_grid(
-        grid, (["low", "high"], [1, 2, 3]), descriptions=("noise", "steps"), alts=[ALTS[:3], ALTS[3:6]], start=(1, 2)
-    )
-    rows, columns, outer = box.children
-    assert (rows.description, columns.description) == ("noise", "steps")
-    assert outer.selected_index == 1
-    assert [row.selected_index for row in outer.children] == [2, 2]
-    targets = sorted(link["state"]["target"][0] for link in links())
-    assert targets == sorted(f"IPY_MODEL_{stack.model_id}" for stack in (outer, *outer.children))
-
-
 def test_png_is_white_and_carries_no_software_or_date():
     png = interactive.to_png(line(1))
     image = Image.open(io.BytesIO(png))
@@ -142,15 +129,3 @@ def test_wrong_arguments_are_named(number, labels, alts, start, message):
     png = interactive.to_png(line(1))
     with pytest.raises(ValueError, match=message):
         interactive.stack_slider([png] * number, labels, description="x", alts=alts, start=start)
-
-
-def test_wrong_grids_are_named():
-    png = interactive.to_png(line(1))
-    with pytest.raises(ValueError, match="1 rows of frames"):
-        interactive.stack_grid([[png, png]], ("ab", "cd"), descriptions=("x", "y"), alts=[ALTS[:2]])
-    with pytest.raises(ValueError, match="16 frames in all"):
-        interactive.stack_grid([[png] * 4] * 4, ("abcd", "efgh"), descriptions=("x", "y"), alts=[ALTS[:4]] * 4)
-    with pytest.raises(ValueError, match="slider 1 has positions 0 to 1"):
-        interactive.stack_grid(
-            [[png] * 2] * 2, ("ab", "cd"), descriptions=("x", "y"), alts=[ALTS[:2]] * 2, start=(0, 2)
-        )

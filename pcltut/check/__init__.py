@@ -1,7 +1,7 @@
 """Self-checks of the book's exercises: `exercise("3.2", answer)` says "correct" or names the likely mistake.
 
-The checks of chapter 3 are the table `CHECKS` in `chapter_03.py`: exercise id -> function of the answer that
-returns None when the answer is right, and otherwise a sentence that names the likely mistake.
+The checks of chapter 3 are the table `CHECKS` in `chapter_03.py`: exercise id -> `Check`, or another function of the
+answer that returns None when the answer is right, and otherwise a sentence that names the likely mistake.
 """
 
 import importlib
