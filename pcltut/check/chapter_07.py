@@ -30,7 +30,7 @@ CHECKS = {
         (30 / 21, "The inverse: 'last' is the cheaper one."),
         (20 / 30, "The last step needs the weights' gradient too, a third product."),
         (12 / 30, "Each step needs the score, so also the product going back to the layer's input."),
-        (25 / 30, "That is 'burn-in', where half of the steps need the weights' gradient."),
+        (25 / 30, "That is 'after-burn-in', where half of the steps need the weights' gradient."),
         (21.0, "That is the number of products a layer; divide by the 30 of 'all'."),
         otherwise="Count products a layer: two for a score, three for a score and the weights' gradient.",
     ),

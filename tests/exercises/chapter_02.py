@@ -6,7 +6,7 @@ import torch
 from oracles import seeded
 
 from pcltut.models import HierarchicalGaussian, LinearGaussian
-from pcltut.samplers import gradient_ascent, run, score_of
+from pcltut.samplers import gradient_ascent, run, value_and_score_of
 
 DATA, LATENTS = torch.tensor([[2.0]], dtype=torch.float64), torch.tensor([[0.5, -0.2, 0.3]], dtype=torch.float64)
 EDGE_STD = math.sqrt(0.4 * 0.975)
@@ -19,7 +19,7 @@ def scalar(weight: float, scale: float) -> LinearGaussian:
 def climb(model: LinearGaussian, x: float, z: float, step_size: float, num_steps: int) -> list[float]:
     """The states z_0 .. z_T of the chain."""
     data, start = torch.tensor([[x]], dtype=torch.float64), torch.tensor([[z]], dtype=torch.float64)
-    kernel = gradient_ascent(score_of(lambda z: model.log_joint(data, z)), step_size)
+    kernel = gradient_ascent(value_and_score_of(lambda z: model.log_joint(data, z)), step_size)
     state, trace = run(kernel, kernel.init(start), num_steps, generator=seeded(0))
     return [*trace.z.flatten().tolist(), state.z.item()]
 
@@ -31,7 +31,7 @@ def three_layers(activation: str = "tanh") -> torch.Tensor:
     for layer, weight in zip(model.layers, (2.0, 1.5, -1.0), strict=True):
         layer.weight.fill_(weight)
         layer.bias.zero_()
-    return score_of(lambda z: model.log_joint(DATA, z))(LATENTS)[1][0]
+    return value_and_score_of(lambda z: model.log_joint(DATA, z))(LATENTS)[1][0]
 
 
 def right() -> dict[str, list]:

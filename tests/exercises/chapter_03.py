@@ -6,7 +6,7 @@ import torch
 from oracles import seeded
 
 from pcltut.models import LinearGaussian
-from pcltut.samplers import run, score_of, ula
+from pcltut.samplers import run, value_and_score_of, ula
 
 W = torch.tensor([[3.0, 0.0], [4.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
 
@@ -15,7 +15,7 @@ def toy_chains(share_noise: bool) -> torch.Tensor:
     """The last states of exercise 3.4, `[1000, 2]`."""
     toy = LinearGaussian(torch.tensor([[2.0, 2.0]], dtype=torch.float64)).requires_grad_(False)
     x = torch.tensor([[3.0]], dtype=torch.float64)
-    kernel = ula(score_of(lambda z: toy.log_joint(x, z)), 0.05)
+    kernel = ula(value_and_score_of(lambda z: toy.log_joint(x, z)), 0.05)
     start = toy.sample_prior(1000, generator=seeded(0))[:, None]
     if share_noise:
         kernel = kernel._replace(draw=lambda state, generator: torch.randn(1, 1, 2, generator=generator).double())

@@ -45,7 +45,7 @@ def wrong() -> list[tuple[str, object, str]]:
         ("7.1", 10 / 7, "The inverse"),
         ("7.1", 2 / 3, "a third product"),
         ("7.1", 0.4, "going back to the layer's input"),
-        ("7.1", 25 / 30, "burn-in"),
+        ("7.1", 25 / 30, "after-burn-in"),
         ("7.1", 21, "divide by the 30"),
         ("7.1", 0.5, "Count products"),
         ("7.2", 20, "paid once"),
