@@ -12,7 +12,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "pcltut"
 # A module imports only from the ones before it, and from its own package.
-ORDER = ["files", "arguments", "noise", "data", "models", "samplers", "objectives", "training", "evaluation", "experiments"]
+ORDER = [
+    "files",
+    "arguments",
+    "noise",
+    "data",
+    "models",
+    "samplers",
+    "objectives",
+    "training",
+    "evaluation",
+    "experiments",
+]
 LAST = ["plotting", "interactive", "check", "cli", "__main__"]  # these may also import one another
 MAX_LINES = 320
 

@@ -39,9 +39,7 @@ def check_floats(x: Tensor, dtype: torch.dtype) -> None:
         raise ValueError(f"got data of {x.dtype}, expected {dtype}, the type of the model's weights; {hint}")
     if x.ndim >= 2 and not bool(torch.isfinite(x).all()):
         rows = int((~torch.isfinite(x).flatten(1).all(-1)).sum())
-        raise ValueError(
-            f"got data with values that are not finite in {rows} of its rows, expected finite ones; mend x"
-        )
+        raise ValueError(f"got data that are not finite in {rows} of {len(x)} rows, expected finite numbers; mend x")
 
 
 class GenerativeModel(nn.Module):

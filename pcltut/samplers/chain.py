@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pcltut.arguments import one_of, whole_number
-from pcltut.samplers.kernel import ChainState, Kernel, StepInfo, check_evaluation, check_start, select_chains
+from pcltut.samplers.kernel import ChainState, Kernel, StepInfo, check_start, select_chains
 
 
 class ChainDiverged(FloatingPointError):
@@ -60,8 +60,6 @@ def walk(
     start = state
     for index, kernel in enumerate(kernels):
         state, info = kernel.step(state, kernel.draw(state, generator))
-        if index == 0:
-            check_evaluation(info.z, info.log_density, info.score)
         num_restarts = 0
         if on_divergence == "restart":
             if index == 0:

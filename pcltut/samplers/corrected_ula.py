@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pcltut.arguments import real_number
-from pcltut.samplers.kernel import ChainState, Kernel, StepInfo, Target, check_step_size, draw_normal
+from pcltut.samplers.kernel import ChainState, Kernel, StepInfo, Target, check_step_size, draw_normal, evaluate
 from pcltut.samplers.preconditioners import ConstantPreconditioner
 
 
@@ -49,8 +49,8 @@ def corrected_ula(
         return ChainState(z.detach())
 
     def step(state: ChainState, noise: Tensor) -> tuple[ChainState, StepInfo]:
-        log_density, score, *aux = target(state.z)
+        log_density, score, aux = evaluate(target, state.z)
         z = state.z + step_size * diagonal * score + (root @ noise[..., None])[..., 0]
-        return ChainState(z), StepInfo(state.z, log_density, score, aux=tuple(aux))
+        return ChainState(z), StepInfo(state.z, log_density, score, aux=aux)
 
     return Kernel(init, draw_normal, step)

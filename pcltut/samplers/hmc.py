@@ -1,7 +1,7 @@
 """Hamiltonian Monte Carlo: several leapfrog steps between two Metropolis tests."""
 
 from pcltut.arguments import whole_number
-from pcltut.samplers.kernel import ChainState, Kernel, MetropolisNoise, StepInfo, Target, check_step_size
+from pcltut.samplers.kernel import ChainState, Kernel, MetropolisNoise, StepInfo, Target, check_step_size, evaluate
 from pcltut.samplers.metropolis import check_metropolis, draw_metropolis_noise, evaluated_state, metropolis
 from pcltut.samplers.preconditioners import Preconditioner
 
@@ -39,10 +39,10 @@ def hmc(
         for _ in range(num_leapfrog):
             momentum = momentum + 0.5 * stride * score / temperature
             z = z + stride * momentum
-            log_density, score, *aux = target(z)
+            log_density, score, aux = evaluate(target, z)
             momentum = momentum + 0.5 * stride * score / temperature
         log_ratio = (log_density - state.log_density) / temperature
         log_ratio = log_ratio + 0.5 * (noise.normal.square() - momentum.square()).sum(-1)
-        return metropolis(state, ChainState(z, None, log_density, score, tuple(aux)), log_ratio, noise.uniform)
+        return metropolis(state, ChainState(z, None, log_density, score, aux), log_ratio, noise.uniform)
 
     return Kernel(lambda z: evaluated_state(target, z), draw_metropolis_noise, step)

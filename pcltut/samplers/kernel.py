@@ -92,14 +92,16 @@ def check_step_size(step_size: float) -> float:
     return real_number("step_size", step_size, above=0.0, remedy="try 1e-3")
 
 
-def check_evaluation(z: Tensor, log_density: Tensor, score: Tensor) -> None:
-    """Raise ValueError unless a target gave one value for each chain and image, and a score like `z`."""
+def evaluate(target: Target, z: Tensor) -> tuple[Tensor, Tensor, tuple[Any, ...]]:
+    """Log-density, score and `aux` at `z`, or a ValueError unless there is one value a chain and a score like `z`."""
+    log_density, score, *aux = target(z)
     if log_density.shape != z.shape[:-1] or score.shape != z.shape:
         raise ValueError(
             f"got a target with log_density of shape {tuple(log_density.shape)} and score of shape "
             f"{tuple(score.shape)} at z of shape {tuple(z.shape)}, expected {tuple(z.shape[:-1])} and "
             f"{tuple(z.shape)}; sum over the last dimension alone"
         )
+    return log_density, score, tuple(aux)
 
 
 def check_start(z: Tensor, log_density: Tensor, score: Tensor) -> None:

@@ -1,6 +1,6 @@
 """The Metropolis-adjusted Langevin algorithm: Langevin steps whose stationary law is the target itself."""
 
-from pcltut.samplers.kernel import ChainState, Kernel, MetropolisNoise, StepInfo, Target, check_step_size
+from pcltut.samplers.kernel import ChainState, Kernel, MetropolisNoise, StepInfo, Target, check_step_size, evaluate
 from pcltut.samplers.metropolis import check_metropolis, draw_metropolis_noise, evaluated_state, metropolis
 from pcltut.samplers.preconditioners import Preconditioner
 
@@ -32,8 +32,8 @@ def mala(
     def step(state: ChainState, noise: MetropolisNoise) -> tuple[ChainState, StepInfo]:
         variance = 2 * step_size * temperature * diagonal
         z = state.z + step_size * diagonal * state.score + variance**0.5 * noise.normal
-        log_density, score, *aux = target(z)
-        proposal = ChainState(z, None, log_density, score, tuple(aux))
+        log_density, score, aux = evaluate(target, z)
+        proposal = ChainState(z, None, log_density, score, aux)
         back = state.z - z - step_size * diagonal * proposal.score
         # The forward move's square over 4 gamma tau M is half the squared noise.
         log_ratio = (proposal.log_density - state.log_density) / temperature

@@ -10,9 +10,9 @@ from pcltut.samplers.kernel import (
     MetropolisNoise,
     StepInfo,
     Target,
-    check_evaluation,
     check_start,
     draw_normal,
+    evaluate,
     select_chains,
 )
 from pcltut.samplers.preconditioners import ConstantPreconditioner, Preconditioner
@@ -31,10 +31,9 @@ def evaluated_state(target: Target, z: Tensor) -> ChainState:
     Raises:
         ValueError: its shapes are wrong, or it is not finite there.
     """
-    log_density, score, *aux = target(z.detach())
-    check_evaluation(z, log_density, score)
+    log_density, score, aux = evaluate(target, z.detach())
     check_start(z, log_density, score)
-    return ChainState(z.detach(), log_density=log_density, score=score, aux=tuple(aux))
+    return ChainState(z.detach(), log_density=log_density, score=score, aux=aux)
 
 
 def metropolis(

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from pcltut.arguments import real_number
-from pcltut.samplers.kernel import ChainState, Kernel, StepInfo, Target, check_step_size, draw_normal
+from pcltut.samplers.kernel import ChainState, Kernel, StepInfo, Target, check_step_size, draw_normal, evaluate
 
 
 def riemannian_ula(
@@ -44,12 +44,12 @@ def riemannian_ula(
     def step(state: ChainState, noise: Tensor) -> tuple[ChainState, StepInfo]:
         with torch.enable_grad():
             z = state.z.detach().requires_grad_(divergence)
-            log_density, score, *aux = target(z)
+            log_density, score, aux = evaluate(target, z)
             diagonal = 1 / (eps + score.abs())
             correction = temperature * divergence_of_metric(z, diagonal) if divergence else 0.0
         log_density, score, diagonal = log_density.detach(), score.detach(), diagonal.detach()
         drift = diagonal * score + correction
         moved = state.z + step_size * drift + (2 * step_size * temperature * diagonal).sqrt() * noise
-        return ChainState(moved), StepInfo(state.z, log_density, score, aux=tuple(aux))
+        return ChainState(moved), StepInfo(state.z, log_density, score, aux=aux)
 
     return Kernel(init, draw_normal, step)

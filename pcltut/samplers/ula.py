@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from pcltut.arguments import real_number
-from pcltut.samplers.kernel import ChainState, Kernel, StepInfo, Target, check_step_size, draw_normal
+from pcltut.samplers.kernel import ChainState, Kernel, StepInfo, Target, check_step_size, draw_normal, evaluate
 from pcltut.samplers.preconditioners import Preconditioner
 
 
@@ -42,14 +42,14 @@ def ula(
 
     def step(state: ChainState, noise: Tensor | None) -> tuple[ChainState, StepInfo]:
         z, memory = state.z, state.preconditioner
-        log_density, score, *aux = target(z)
+        log_density, score, aux = evaluate(target, z)
         if preconditioner is None:
             drift, spread = step_size * score, (2 * step_size * temperature) ** 0.5
         else:
             diagonal, memory = preconditioner.update(memory, score)
             drift, spread = step_size * diagonal * score, (2 * step_size * temperature * diagonal).sqrt()
         moved = z + drift if noise is None else z + drift + spread * noise
-        return ChainState(moved, memory), StepInfo(z, log_density, score, aux=tuple(aux))
+        return ChainState(moved, memory), StepInfo(z, log_density, score, aux=aux)
 
     return Kernel(init, draw, step)
 

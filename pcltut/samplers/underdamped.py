@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pcltut.arguments import real_number
-from pcltut.samplers.kernel import ChainState, Kernel, StepInfo, Target, check_step_size, draw_normal
+from pcltut.samplers.kernel import ChainState, Kernel, StepInfo, Target, check_step_size, draw_normal, evaluate
 from pcltut.samplers.metropolis import evaluated_state
 
 
@@ -42,9 +42,9 @@ def underdamped(target: Target, step_size: float, *, friction: float, temperatur
         z = state.z + 0.5 * step_size * momentum
         momentum = keep * momentum + refresh * noise
         z = z + 0.5 * step_size * momentum
-        log_density, score, *aux = target(z)
+        log_density, score, aux = evaluate(target, z)
         momentum = momentum + 0.5 * step_size * score
         info = StepInfo(state.z, state.log_density, state.score, aux=state.aux)
-        return ChainState(z, None, log_density, score, tuple(aux), momentum), info
+        return ChainState(z, None, log_density, score, aux, momentum), info
 
     return Kernel(init, draw_normal, step)

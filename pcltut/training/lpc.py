@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from pcltut.arguments import one_of, whole_number
+from pcltut.arguments import one_of, real_number, whole_number
 from pcltut.models import DiagonalGaussian, GaussianEncoder, GenerativeModel
 from pcltut.noise import standard_normal
 from pcltut.samplers import (
@@ -25,6 +25,7 @@ from pcltut.samplers import (
     ula,
     walk,
 )
+from pcltut.samplers.kernel import check_step_size
 from pcltut.training.algorithm import Algorithm
 from pcltut.training.gradients import ForwardKL, Gradients, MeanGradient, joint_target, trained_parameters
 
@@ -83,8 +84,14 @@ class LPC(Algorithm):
     on_divergence: Literal["raise", "restart"] = "raise"
 
     def __post_init__(self) -> None:
-        remedy = "1 is the VAE's update"
-        object.__setattr__(self, "num_steps", whole_number("num_steps", self.num_steps, remedy=remedy))
+        plain = {
+            "num_steps": whole_number("num_steps", self.num_steps, remedy="1 is the VAE's update"),
+            "num_leapfrog": whole_number("num_leapfrog", self.num_leapfrog, remedy="one is MALA"),
+            "temperature": real_number("temperature", self.temperature, at_least=0.0, remedy="1 samples the posterior"),
+            "step_size": self.step_size if callable(self.step_size) else check_step_size(self.step_size),
+        }
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
         for name, choices in CHOICES.items():
             one_of(name, getattr(self, name), choices)
         is_constant = isinstance(self.preconditioner, ConstantPreconditioner | None)
@@ -97,9 +104,7 @@ class LPC(Algorithm):
                 f"got on_divergence='restart' with {self.preconditioner}, expected a constant preconditioner or none; "
                 "its memory of a diverged chain cannot be used again"
             )
-        if not callable(self.step_size):
-            self._kernel(lambda z: (z, z), self.step_size)  # checks step_size, temperature, preconditioner
-            object.__setattr__(self, "step_size", float(self.step_size))
+        self._kernel(lambda z: (z, z), 1.0)  # a kernel with a Metropolis test refuses some preconditioners
 
     @classmethod
     def predictive_coding(cls, num_steps: int, step_size: float) -> "LPC":

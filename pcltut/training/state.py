@@ -254,6 +254,8 @@ def _check_arguments(
 ) -> None:
     if not trained_parameters(model):
         raise ValueError("got a model without trained parameters, expected at least one; set requires_grad on them")
+    if any(parameter.is_inference() for parameter in (*trained_parameters(model), *trained_parameters(encoder))):
+        raise ValueError("got weights made in inference_mode, expected ordinary ones; build the networks outside of it")
     if algorithm.uses_encoder and encoder is None:
         raise ValueError(f"got no encoder, expected one for {algorithm}; pass encoder=mlp_encoder(...)")
     if not algorithm.uses_encoder and encoder is not None:

@@ -6,7 +6,7 @@ import torch
 from oracles import seeded
 
 from pcltut.models import LinearGaussian
-from pcltut.samplers import run, value_and_score_of, ula
+from pcltut.samplers import run, ula, value_and_score_of
 
 W = torch.tensor([[3.0, 0.0], [4.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
 
