@@ -67,7 +67,7 @@ MUTATIONS = (
     Mutation(
         "02 noise without sqrt(M)",
         "samplers/ula.py",
-        "(2 * step_size * temperature * scale).sqrt()",
+        "(2 * step_size * temperature * diagonal).sqrt()",
         "(2 * step_size * temperature) ** 0.5",
         "test_samplers_ula.py test_samplers_preconditioners.py",
     ),
@@ -81,8 +81,8 @@ MUTATIONS = (
     Mutation(
         "04 batch mean for sum inside the chain",
         "training/gradients.py",
-        "torch.autograd.grad(values.sum(), inputs)",
-        "torch.autograd.grad(values.mean(), inputs)",
+        "torch.autograd.grad(values.sum(), (z, *parameters))",
+        "torch.autograd.grad(values.mean(), (z, *parameters))",
         "test_training_gradients.py",
     ),
     Mutation(
@@ -94,9 +94,9 @@ MUTATIONS = (
     ),
     Mutation(
         "05 one noise vector for the whole batch",
-        "samplers/ula.py",
-        "return standard_normal(state.z, generator)",
-        "return standard_normal(state.z[:1], generator).expand_as(state.z)",
+        "samplers/kernel.py",
+        "standard_normal(state.z.shape, generator=generator, dtype=state.z.dtype)",
+        "standard_normal(state.z[:1].shape, generator=generator, dtype=state.z.dtype).expand_as(state.z)",
         "test_samplers_ula.py",
     ),
     Mutation(
@@ -109,16 +109,16 @@ MUTATIONS = (
     Mutation(
         "07 bias correction off by one",
         "samplers/preconditioners.py",
-        "(1 - decay**state.num_updates)",
-        "(1 - decay ** (state.num_updates + 1))",
+        "(1 - self.decay**state.num_updates)",
+        "(1 - self.decay ** (state.num_updates + 1))",
         "test_samplers_preconditioners.py",
     ),
     Mutation(
         "08 v updated with the next score",
         "samplers/ula.py",
-        "scale, memory = preconditioner.update(memory, score)",
-        "scale, _ = preconditioner.update(memory, score)\n"
-        "            memory = preconditioner.update(memory, target(z + step_size * scale * score)[1])[1]",
+        "diagonal, memory = preconditioner.update(memory, score)",
+        "diagonal, _ = preconditioner.update(memory, score)\n"
+        "            memory = preconditioner.update(memory, target(z + step_size * diagonal * score)[1])[1]",
         "test_samplers_preconditioners.py",
     ),
     Mutation(
@@ -191,35 +191,42 @@ MUTATIONS = (
     ),
     Mutation(
         "13 reverse-KL gradient after the decoder's step",
-        "training/fit.py",
-        "            if encoder_optimizer is not None:\n",
-        "            noise.manual_seed(noise.initial_seed())\n"
-        "            if chains is None:\n"
-        "                gradients = algorithm.gradients(model, encoder, x, noise)\n"
-        "            if encoder_optimizer is not None:\n",
+        "training/state.py",
+        "            self._move(gradients)\n",
+        "            self._move(gradients._replace(encoder=()))\n"
+        "            if self.encoder is not None:\n"
+        "                noise.manual_seed(noise.initial_seed())\n"
+        "                again = self.algorithm.gradients(self.model, self.encoder, x, generator=noise, start=start)\n"
+        "                self._move(again._replace(model=()))\n",
         "test_training_gradients.py test_training_fit.py",
     ),
     Mutation(
         "14 decoder receives the encoder's loss gradient",
         "training/lpc.py",
-        "                first_score, first_log_joint = info.score, info.log_density\n",
-        "                first_score, first_log_joint = info.score, info.log_density\n"
-        "                target.collect = True\n"
-        "                target(start)\n",
+        "                first = info  #",
+        "                total.add(info.log_density, joint_target(model, x, theta)(z_0)[2:])\n"
+        "                first = info  #",
         "test_training_gradients.py",
     ),
     Mutation(
         "15 theta-gradient at MALA's proposals",
         "training/lpc.py",
-        'is_fused = self.kernel == "ula"',
-        "is_fused = True",
+        "            log_joint, _, *theta_gradient = with_theta(state.z)\n"
+        "            return log_joint, theta_gradient\n\n"
+        "        return [plain] * self.num_steps, at_accepted\n",
+        "            log_joint, _, *theta_gradient = with_theta(proposals[-1])\n"
+        "            return log_joint, theta_gradient\n\n"
+        "        proposals = []\n"
+        "        target = joint_target(model, x)\n"
+        "        plain = self._kernel(lambda z: (proposals.append(z.detach()), target(z))[1], step_size)\n"
+        "        return [plain] * self.num_steps, at_accepted\n",
         "test_training_metropolis.py",
     ),
     Mutation(
         "16 acceptance ratio with the forward score at both ends",
         "samplers/mala.py",
-        "metric * proposal.score",
-        "metric * state.score",
+        "diagonal * proposal.score",
+        "diagonal * state.score",
         "test_samplers_exact.py",
     ),
     Mutation(
@@ -232,8 +239,8 @@ MUTATIONS = (
     Mutation(
         "18 full kick at the end of HMC's leapfrog",
         "samplers/hmc.py",
-        "            log_density, score = target(z)\n            momentum = momentum + 0.5 * stride",
-        "            log_density, score = target(z)\n            momentum = momentum + stride",
+        "            log_density, score, aux = evaluate(target, z)\n            momentum = momentum + 0.5 * stride",
+        "            log_density, score, aux = evaluate(target, z)\n            momentum = momentum + stride",
         "test_samplers_exact.py",
     ),
     Mutation(
@@ -245,9 +252,9 @@ MUTATIONS = (
     ),
     Mutation(
         "20 persistent chains not written back",
-        "training/fit.py",
-        "chains[index] = gradients.chain.z",
-        "chains[index] = chains[index]",
+        "training/state.py",
+        "self.chains[index] = gradients.chain.z",
+        "self.chains[index] = start",
         "test_training_persistent.py",
     ),
     Mutation(
@@ -263,6 +270,20 @@ MUTATIONS = (
         '{"all": 0,',
         '{"all": self.num_steps // 2,',
         "test_training_gradients.py",
+    ),
+    Mutation(
+        "23 moments restored by position",
+        "training/checkpoint.py",
+        "    for name, slots in found.items():\n        parameter = parameters[name]\n",
+        "    for parameter, slots in zip(parameters.values(), found.values(), strict=True):\n",
+        "test_training_state.py",
+    ),
+    Mutation(
+        "24 restart at the last state",
+        "samplers/chain.py",
+        "restart_diverged(state, start)\n        yield",
+        "restart_diverged(state, state)\n        yield",
+        "test_samplers_exact.py",
     ),
 )
 
