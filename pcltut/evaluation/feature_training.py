@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from pcltut.arguments import whole_number
 from pcltut.data import Images, batches
 from pcltut.evaluation.features import FeatureNet, accuracy
 
@@ -29,6 +30,7 @@ def train_feature_net(
     Args:
         report: called after each epoch with its number and the validation accuracy.
     """
+    num_epochs, batch_size = whole_number("num_epochs", num_epochs), whole_number("batch_size", batch_size)
     network = FeatureNet(generator=generator)
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     total = num_epochs * -(-len(train) // batch_size)

@@ -49,12 +49,26 @@ class FeatureNet(nn.Module):
         draw_weights(self, generator)
 
     def forward(self, x: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, "n 64"]:
-        """Features of images in [-1, 1], a few hundred images at a time."""
+        """Features of images in [-1, 1], a few hundred images at a time; NaN for images that hold one."""
+        check_images(x, (1, 28, 28))
         return torch.cat([self.features(part) for part in x.split(BATCH)])
 
     def logits(self, x: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, "n 10"]:
         """Log-probabilities of the classes up to a constant."""
         return self.classes(self(x))
+
+
+def check_images(x: Tensor, event_shape: tuple[int | None, ...]) -> None:
+    """Raise ValueError unless x is a float tensor `[n, *event_shape]`, where None is any size."""
+    kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        raise ValueError(
+            f"got images of {kind}, expected a float tensor in [-1, 1]; convert them, as Images.as_float does"
+        )
+    sizes = x.shape[1:]
+    if len(sizes) != len(event_shape) or any(b not in (None, a) for a, b in zip(sizes, event_shape, strict=True)):
+        expected = ", ".join("any" if size is None else str(size) for size in event_shape)
+        raise ValueError(f"got images of shape {tuple(x.shape)}, expected [n, {expected}]; reshape them")
 
 
 def load_feature_net() -> FeatureNet:
