@@ -173,9 +173,9 @@ MUTATIONS = (
     ),
     Mutation(
         "12 AIS keeps the rejected proposal's gain",
-        "samplers/metropolis.py",
-        "aux = tuple(select(*pair) for pair in zip(proposal.aux, state.aux, strict=True))",
-        "aux = proposal.aux",
+        "samplers/kernel.py",
+        "aux = tuple(select(ours, theirs) for ours, theirs in zip(state.aux, other.aux, strict=True))",
+        "aux = state.aux",
         "test_evaluation_ais.py",
     ),
     Mutation(

@@ -62,7 +62,7 @@ def test_weights_by_hand():
     path = [X.new_full((1, 4, 3), value) for value in (0.0, 0.3, -0.5, 1.0)]
     bridges, points = Bridges(MODEL, X, None), iter(path[1:])
 
-    def make_kernel(target, scale):
+    def make_kernel(target, preconditioner):
         def step(state, noise):
             z = next(points)
             log_density, score, *aux = target(z)
@@ -155,12 +155,12 @@ def test_mala_is_hmc_with_one_leapfrog_step():
 
 def test_a_point_is_known_after_a_move_without_another_evaluation():
     """Accepted or not, what is kept at a chain's position is what an evaluation there gives."""
-    scale = torch.full((4, 3), 0.2, dtype=torch.float64)
+    squares = torch.full((4, 3), 0.2, dtype=torch.float64)
     for q in (None, wide_encoder(X)):
         bridges = Bridges(MODEL, X, q)
         point = bridges.start(50, generator=seeded(14))
         for kernel in ("hmc", "mala"):
-            walk = Walk(bridges, kernel_maker(kernel, 3), [0.0, 0.4, 1.0], [scale])
+            walk = Walk(bridges, kernel_maker(kernel, 3), [0.0, 0.4, 1.0], [squares])
             moved, acceptance = walk.move(1, point, generator=seeded(15))
             stayed = (moved.z == point.z).all(-1)
             assert 0.02 < stayed.double().mean() < 0.98 and acceptance.shape == (50, 4)
@@ -197,7 +197,7 @@ def test_step_sizes_are_found_by_a_pilot_and_shaped_by_the_curvature():
     x = model.sample(40, generator=seeded(17))
     betas = [(k / 300) ** 4 for k in range(301)]
     walk = pilot(Bridges(model, x, None), kernel_maker("hmc", 2), betas, generator=seeded(18))
-    last = torch.stack(walk.scales[-30:]).mean((0, 1))
+    last = torch.stack(walk.squares[-30:]).mean((0, 1))
     products = last * model.posterior_precision().diagonal().detach()  # equal, up to the noise of the pilot's estimate
     close(products / products.mean(), torch.ones(3), 0.4)
     found = ais_log_evidence(model, x, generator=seeded(19))

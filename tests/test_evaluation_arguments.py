@@ -91,7 +91,7 @@ def test_data_of_the_wrong_kind(estimate, x):
 def test_data_of_the_wrong_kind_for_a_discretized_likelihood(estimate):
     """Pixels k / 255 lie between the levels 2 k / 255 - 1: they would cost 7 bits a dimension, noise or not."""
     assert estimate(model(DiscretizedGaussian(0.3)), X) is not None
-    refused(lambda: estimate(model(DiscretizedGaussian(0.3)), LEVELS / 255), "got x")
+    refused(lambda: estimate(model(DiscretizedGaussian(0.3)), LEVELS / 255), "got pixels off the 256 levels")
 
 
 def test_data_that_the_model_draws_are_taken_as_they_are():

@@ -91,7 +91,8 @@ def test_one_pass_a_step_and_no_gradients(monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"step_size": 0.0}, r"got step_size=0.0, expected a positive number"),
+        ({"step_size": 0.0}, r"got step_size=0.0, expected a finite number above 0"),
+        ({"step_size": "1e-3"}, r"got step_size='1e-3', expected a number; write it without quotes"),
         ({"num_steps": 0}, r"got num_steps=0, expected at least 1; for none the bound is the ELBO"),
         ({"num_samples": 0}, r"got num_samples=0, expected at least 1"),
         ({"num_samples": 2.0}, r"got num_samples=2.0, expected a whole number"),

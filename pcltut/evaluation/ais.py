@@ -1,5 +1,6 @@
 """Annealed importance sampling: the evidence of a model, image by image."""
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
@@ -105,16 +106,16 @@ def find_walk(
 
 
 def kernel_maker(kernel: str, num_leapfrog: int) -> MakeKernel:
-    """A kernel from a target and squared steps, `scale`; MALA's step size is half the square of a leapfrog step's."""
+    """The kernel with a step of one for M = 1: MALA's step size is half the square of a leapfrog step's."""
     if one_of("kernel", kernel, ("hmc", "mala")) == "mala":
-        return lambda target, scale: mala(target, 0.5, scale=scale)
+        return functools.partial(mala, step_size=0.5)
     num_leapfrog = whole_number("num_leapfrog", num_leapfrog, remedy="one is MALA")
-    return lambda target, scale: hmc(target, 1.0, num_leapfrog=num_leapfrog, scale=scale)
+    return functools.partial(hmc, step_size=1.0, num_leapfrog=num_leapfrog)
 
 
 def summarize(walk: Walk, log_weights: Tensor, acceptance: float) -> Evidence:
     """The evidence from the weights of the chains."""
-    step_sizes = [scale.log().mean().div(2).exp() for scale in walk.scales]
+    step_sizes = [squares.log().mean().div(2).exp() for squares in walk.squares]
     weights = torch.softmax(log_weights, 0)
     return Evidence(
         torch.logsumexp(log_weights, 0) - math.log(len(log_weights)),

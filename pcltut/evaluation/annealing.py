@@ -11,8 +11,7 @@ from torch import Tensor
 
 from pcltut.models import DiagonalGaussian, GenerativeModel
 from pcltut.noise import standard_normal
-from pcltut.samplers import ChainState, Kernel
-from pcltut.samplers.kernel import Target
+from pcltut.samplers import ChainState, ConstantPreconditioner, Kernel, Target
 
 # The pilot walk: its first step in units of the posterior's width, and how it goes on from there.
 FIRST_STEP_SIZE = 0.3
@@ -21,8 +20,7 @@ ADAPTATION_RATE = 0.3
 MEMORY = 0.9
 PILOT_CHAINS = 32  # of all images together, at least
 
-
-MakeKernel = Callable[[Target, Tensor], Kernel]
+MakeKernel = Callable[..., Kernel]  # from a target and a `preconditioner`
 
 
 class Point(NamedTuple):
@@ -127,22 +125,23 @@ class Bridges:
 class Walk(NamedTuple):
     """Betas 0 = b_0 < ... < b_K = 1, and for the moves at b_1 .. b_{K-1} the squared step of each image and latent.
 
-    `make_kernel` makes the move from a bridge's target and these squares.
+    `make_kernel` makes a move from its bridge's target, with these squares as the diagonal of its preconditioner.
     """
 
     bridges: Bridges
     make_kernel: MakeKernel
     betas: list[float]
-    scales: list[Float[Tensor, "batch latent"]]
+    squares: list[Float[Tensor, "batch latent"]]
 
     def reversed(self) -> "Walk":
         """The same walk from the posterior back."""
-        return self._replace(betas=self.betas[::-1], scales=self.scales[::-1])
+        return self._replace(betas=self.betas[::-1], squares=self.squares[::-1])
 
     def move(self, index: int, point: Point, *, generator: torch.Generator) -> tuple[Point, Tensor]:
         """The transition at the bridge of an index, 1 .. K-1: the new point and the acceptance of each chain."""
         beta = self.betas[index]
-        kernel = self.make_kernel(self.bridges.target(beta), self.scales[index - 1])
+        preconditioner = ConstantPreconditioner(self.squares[index - 1])
+        kernel = self.make_kernel(self.bridges.target(beta), preconditioner=preconditioner)
         state = point.state(beta)
         state, info = kernel.step(state, kernel.draw(state, generator))
         return Point(*state.aux), info.acceptance
@@ -179,7 +178,7 @@ def pilot(bridges: Bridges, make_kernel: MakeKernel, betas: list[float], *, gene
     log_step = torch.full_like(point.gain[0], math.log(FIRST_STEP_SIZE))
     for index, beta in enumerate(betas[1:-1], 1):
         square = MEMORY * square + (1 - MEMORY) * point.score(beta).square().mean((0, 1))
-        walk.scales.append((2 * log_step).exp()[:, None] / square)
+        walk.squares.append((2 * log_step).exp()[:, None] / square)
         point, acceptance = walk.move(index, point, generator=generator)
         log_step = log_step + ADAPTATION_RATE * (acceptance.mean(0) - TARGET_ACCEPTANCE)
     return walk

@@ -37,7 +37,7 @@ def train_feature_net(
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=total)
     best, weights = -1.0, network.state_dict()
     for epoch in range(1, num_epochs + 1):
-        for batch in batches(train, batch_size, generator):
+        for batch in batches(train, batch_size, generator=generator):
             optimizer.zero_grad()
             nn.functional.cross_entropy(network.logits(batch.x), batch.labels).backward()
             optimizer.step()

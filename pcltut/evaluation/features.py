@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pcltut.files import verified_bytes
-from pcltut.models.networks import draw_weights
+from pcltut.models.networks import draw_weights, empty_layer
 from pcltut.training.checkpoint import load_checkpoint, module_tensors, restore_module, save_checkpoint
 
 NUM_FEATURES, NUM_CLASSES = 64, 10
@@ -36,17 +36,17 @@ class FeatureNet(nn.Module):
     def __init__(self, *, generator: torch.Generator) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(1, 32, 3, padding=1, device="meta"),
+            empty_layer(nn.Conv2d, 1, 32, 3, padding=1, generator=generator),
             nn.ReLU(),
             nn.MaxPool2d(2),
-            nn.Conv2d(32, 64, 3, padding=1, device="meta"),
+            empty_layer(nn.Conv2d, 32, 64, 3, padding=1, generator=generator),
             nn.ReLU(),
             nn.MaxPool2d(2),
             nn.Flatten(),
-            nn.Linear(64 * 7 * 7, NUM_FEATURES, device="meta"),
+            empty_layer(nn.Linear, 64 * 7 * 7, NUM_FEATURES, generator=generator),
         )
-        self.classes = nn.Sequential(nn.SiLU(), nn.Linear(NUM_FEATURES, NUM_CLASSES, device="meta"))
-        draw_weights(self, generator)
+        self.classes = nn.Sequential(nn.SiLU(), empty_layer(nn.Linear, NUM_FEATURES, NUM_CLASSES, generator=generator))
+        draw_weights(self, generator=generator)
 
     def forward(self, x: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, "n 64"]:
         """Features of images in [-1, 1], a few hundred images at a time; NaN for images that hold one."""
@@ -90,7 +90,7 @@ def read_feature_net(path: str | Path) -> tuple[FeatureNet, dict[str, str]]:
     """A network and its metadata from any file that `save_feature_net` wrote."""
     tensors, metadata = load_checkpoint(path)
     network = FeatureNet(generator=torch.Generator().manual_seed(0))
-    restore_module(network, PREFIX, tensors, path)
+    restore_module(network, PREFIX, tensors)
     return network.eval().requires_grad_(False), metadata
 
 

@@ -39,7 +39,7 @@ def ula_path_bound(
     Args:
         num_samples: independent paths for each image.
     """
-    check_step_size(step_size)
+    step_size = check_step_size(step_size)
     num_steps = whole_number("num_steps", num_steps, remedy="for none the bound is the ELBO")
     num_samples = whole_number("num_samples", num_samples, remedy="take one or more paths for each image")
     check_images(model, x, generator)
