@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pcltut.arguments import one_of, whole_number
-from pcltut.evaluation.annealing import Bridges, MakeKernel, Walk, anneal, check_images, pilot
+from pcltut.evaluation.annealing import Bridges, MakeKernel, Walk, anneal, pilot
+from pcltut.evaluation.inputs import check_inputs
 from pcltut.models import DiagonalGaussian, GenerativeModel
 from pcltut.samplers import hmc, mala
 
@@ -63,7 +64,7 @@ def ais_log_evidence(
         encoder: gives the first distribution q(z | x); the prior if not given.
     """
     num_chains = whole_number("num_chains", num_chains, remedy="take one or more for each image")
-    check_images(model, x, generator)
+    check_inputs(model, x, generator=generator)
     walk = find_walk(model, x, encoder, num_bridges, kernel, num_leapfrog, generator=generator)
     point = walk.bridges.start(num_chains, generator=generator)
     return summarize(walk, *anneal(walk, point, generator=generator))

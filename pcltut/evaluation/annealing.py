@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pcltut.evaluation.inputs import check_q
 from pcltut.models import DiagonalGaussian, GenerativeModel
 from pcltut.noise import standard_normal
 from pcltut.samplers import ChainState, ConstantPreconditioner, Kernel, Target
@@ -50,9 +51,6 @@ class Bridges:
     r"""The laws :math:`\log p_0(z) + \beta \, (\log p(x, z) - \log p_0(z))` between two distributions.
 
     The first, :math:`p_0`, is the prior, or `q` if it is given; at beta = 1 it is the posterior, not normalized.
-
-    Raises:
-        ValueError: q is not one finite law for each image, of the model's type and on its device.
     """
 
     model: GenerativeModel
@@ -60,23 +58,8 @@ class Bridges:
     q: DiagonalGaussian | None
 
     def __post_init__(self) -> None:
-        if self.q is None:
-            return
-        if not isinstance(self.q, DiagonalGaussian):
-            raise ValueError(f"got a q of type {type(self.q).__name__}, expected a DiagonalGaussian; pass encoder(x)")
-        expected = (len(self.x), self.model.latent_dim)
-        for name, part in self.q._asdict().items():
-            check_kind(self.model, f"q.{name}", part)
-            if part.shape != expected:
-                raise ValueError(
-                    f"got q.{name} of shape {tuple(part.shape)}, expected {expected}, images and latents; compute q "
-                    "from these images, and build model and encoder with one latent_dim"
-                )
-            if not bool(torch.isfinite(part).all()):
-                raise ValueError(
-                    f"got q.{name} with values that are not finite, expected finite ones; train the encoder with a "
-                    "lower learning rate, or start from the prior"
-                )
+        if self.q is not None:
+            check_q(self.model, self.x, self.q)
 
     def start(self, num_chains: int, *, generator: torch.Generator) -> Point:
         """Independent draws from the first distribution, `num_chains` for each image.
@@ -182,32 +165,3 @@ def pilot(bridges: Bridges, make_kernel: MakeKernel, betas: list[float], *, gene
         point, acceptance = walk.move(index, point, generator=generator)
         log_step = log_step + ADAPTATION_RATE * (acceptance.mean(0) - TARGET_ACCEPTANCE)
     return walk
-
-
-def check_images(model: GenerativeModel, x: Tensor, generator: torch.Generator) -> None:
-    """Raise ValueError unless these are images that the model takes, and all on one device and of one type."""
-    model.check_data(x)
-    if len(x) < 1:
-        raise ValueError(f"got x of shape {tuple(x.shape)}, expected at least 1 image; check how x was cut")
-    check_kind(model, "x", x)
-    check_generator(model, generator)
-
-
-def check_kind(model: GenerativeModel, name: str, tensor: Tensor) -> None:
-    """Raise ValueError unless a tensor is of the model's type and on its device."""
-    like = next(model.parameters())
-    if (tensor.dtype, tensor.device) != (like.dtype, like.device):
-        raise ValueError(
-            f"got {name} of {tensor.dtype} on {tensor.device}, expected {like.dtype} on {like.device} like the model; "
-            f"convert it with .to('{like.device}', {like.dtype})"
-        )
-
-
-def check_generator(model: GenerativeModel, generator: torch.Generator) -> None:
-    """Raise ValueError unless the generator is on the model's device."""
-    device = next(model.parameters()).device
-    if generator.device != device:
-        raise ValueError(
-            f"got a generator on {generator.device}, expected one on {device} like the model; make it with "
-            f"torch.Generator('{device}')"
-        )

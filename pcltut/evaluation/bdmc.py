@@ -9,7 +9,8 @@ from torch import Tensor
 
 from pcltut.arguments import whole_number
 from pcltut.evaluation.ais import Evidence, find_walk, summarize
-from pcltut.evaluation.annealing import anneal, check_generator
+from pcltut.evaluation.annealing import anneal
+from pcltut.evaluation.inputs import check_generator
 from pcltut.models import DiagonalGaussian, GenerativeModel
 
 
@@ -59,7 +60,7 @@ def bdmc(
     """
     num_images = whole_number("num_images", num_images, remedy="the gap is a mean over images")
     num_chains = whole_number("num_chains", num_chains, remedy="take one or more for each image")
-    check_generator(model, generator)
+    check_generator(model, generator=generator)
     with torch.no_grad():
         z = model.sample_prior(num_images, generator=generator)
         x = model.likelihood.sample(model.decode(z), generator=generator)

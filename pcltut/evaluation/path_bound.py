@@ -5,7 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pcltut.arguments import whole_number
-from pcltut.evaluation.annealing import Bridges, check_images
+from pcltut.evaluation.annealing import Bridges
+from pcltut.evaluation.inputs import check_inputs
 from pcltut.models import DiagonalGaussian, GenerativeModel
 from pcltut.noise import standard_normal
 from pcltut.samplers.kernel import check_step_size
@@ -42,7 +43,7 @@ def ula_path_bound(
     step_size = check_step_size(step_size)
     num_steps = whole_number("num_steps", num_steps, remedy="for none the bound is the ELBO")
     num_samples = whole_number("num_samples", num_samples, remedy="take one or more paths for each image")
-    check_images(model, x, generator)
+    check_inputs(model, x, generator=generator)
     bridges = Bridges(model, x, q)
     point = bridges.start(num_samples, generator=generator)
     log_weights = -point.base.double()
