@@ -149,14 +149,10 @@ MUTATIONS = (
         "evaluation/annealing.py",
         "        log_weights += abs(betas[index] - betas[index - 1]) * point.gain\n"
         "        if index < len(betas) - 1:\n"
-        "            bridge.beta = betas[index]\n"
-        "            point, acceptance = bridge.move("
-        "make_kernel(bridge, schedule.scales[index - 1]), point, generator)\n"
+        "            point, acceptance = walk.move(index, point, generator=generator)\n"
         "            acceptances.append(acceptance.mean())\n",
         "        if index < len(betas) - 1:\n"
-        "            bridge.beta = betas[index]\n"
-        "            point, acceptance = bridge.move("
-        "make_kernel(bridge, schedule.scales[index - 1]), point, generator)\n"
+        "            point, acceptance = walk.move(index, point, generator=generator)\n"
         "            acceptances.append(acceptance.mean())\n"
         "        log_weights += abs(betas[index] - betas[index - 1]) * point.gain\n",
         "test_evaluation_bdmc.py",
@@ -171,22 +167,22 @@ MUTATIONS = (
     Mutation(
         "12 AIS moves on the bridge before",
         "evaluation/annealing.py",
-        "bridge.beta = betas[index]\n            point",
-        "bridge.beta = betas[index - 1]\n            point",
+        "beta = self.betas[index]",
+        "beta = self.betas[index - 1]",
         "test_evaluation_bdmc.py",
     ),
     Mutation(
         "12 AIS keeps the rejected proposal's gain",
-        "evaluation/annealing.py",
-        "moved = (state.z == self.last.z).all(-1)",
-        "moved = torch.ones_like(state.z[..., 0], dtype=torch.bool)",
+        "samplers/kernel.py",
+        "aux = tuple(select(ours, theirs) for ours, theirs in zip(state.aux, other.aux, strict=True))",
+        "aux = state.aux",
         "test_evaluation_ais.py",
     ),
     Mutation(
         "12 path bound with the next bridge's score on the way back",
         "evaluation/path_bound.py",
-        "_score(moved, beta)",
-        "_score(moved, min(beta + 1 / num_steps, 1.0))",
+        "moved.score(beta)",
+        "moved.score(min(beta + 1 / num_steps, 1.0))",
         "test_evaluation_path_bound.py",
     ),
     Mutation(

@@ -20,13 +20,13 @@ def wide_encoder(x: torch.Tensor) -> DiagonalGaussian:
 
 @pytest.mark.parametrize("kernel", ["hmc", "mala"])
 @pytest.mark.parametrize(
-    ("num_steps", "encoder"),
+    ("num_bridges", "encoder"),
     [(12, None), (40, None), (1, wide_encoder), (2, wide_encoder), (12, wide_encoder)],
     ids=["12 from the prior", "40 from the prior", "1 from q", "2 from q", "12 from q"],
 )
-def test_both_weights_are_unbiased_over_simulated_images(num_steps, kernel, encoder):
+def test_both_weights_are_unbiased_over_simulated_images(num_bridges, kernel, encoder):
     """Forward E w = p(x); reverse E 1/w = 1/p(x). One chain an image, so that the entries are independent."""
-    settings = {"num_steps": num_steps, "num_chains": 1, "kernel": kernel, "encoder": encoder}
+    settings = {"num_bridges": num_bridges, "num_chains": 1, "kernel": kernel, "encoder": encoder}
     found = bdmc(MODEL, 4000, generator=seeded(2), **settings)
     evidence = MODEL.log_evidence(found.x).detach()
     forward, reverse = found.forward.log_weights[0] - evidence, found.reverse.log_weights[0] - evidence
@@ -40,8 +40,8 @@ def test_both_weights_are_unbiased_over_simulated_images(num_steps, kernel, enco
 
 def test_the_sandwich_closes():
     gaps = []
-    for num_steps in (10, 60, 400):
-        found = bdmc(MODEL, 60, generator=seeded(3), num_steps=num_steps)
+    for num_bridges in (10, 60, 400):
+        found = bdmc(MODEL, 60, generator=seeded(3), num_bridges=num_bridges)
         evidence = MODEL.log_evidence(found.x).detach()
         gaps.append(found.gap)
         close(torch.tensor(found.gap).double(), (found.upper - found.lower).mean(), 1e-6)
@@ -53,7 +53,7 @@ def test_the_sandwich_closes():
 
 
 def test_sides_use_the_same_steps_and_several_chains_tighten_them():
-    found = bdmc(MODEL, 50, generator=seeded(4), num_steps=12, num_chains=30)
+    found = bdmc(MODEL, 50, generator=seeded(4), num_bridges=12, num_chains=30)
     assert torch.equal(found.forward.step_size, found.reverse.step_size)
     assert (found.lower >= found.forward.log_weights.mean(0)).all()
     assert (found.upper <= found.reverse.log_weights.mean(0)).all()
@@ -62,7 +62,7 @@ def test_sides_use_the_same_steps_and_several_chains_tighten_them():
 
 
 def test_images_are_drawn_from_the_model():
-    found = bdmc(MODEL, 20_000, generator=seeded(5), num_steps=1, num_chains=1)
+    found = bdmc(MODEL, 20_000, generator=seeded(5), num_bridges=1, num_chains=1)
     centered = (found.x - MODEL.bias).detach()
     covariance = (MODEL.weight @ MODEL.weight.T + 0.49 * torch.eye(5)).detach()
     assert_mean(centered, 0.0)
@@ -72,7 +72,7 @@ def test_images_are_drawn_from_the_model():
 def test_a_learned_decoder_has_a_gap_too(generator):
     decoder = mlp_decoder(2, (1, 4, 4), hidden=(16,), generator=generator)
     model = GenerativeModel(decoder, Gaussian(0.3), 2)
-    found = bdmc(model, 20, generator=generator, num_steps=100)
+    found = bdmc(model, 20, generator=generator, num_bridges=100)
     assert found.x.shape == (20, 1, 4, 4) and found.lower.shape == found.upper.shape == (20,)
     assert abs(found.gap) < 0.2
 
@@ -82,7 +82,7 @@ def test_a_learned_decoder_has_a_gap_too(generator):
     ("settings", "message"),
     [
         ({"num_images": 0}, r"got num_images=0, expected at least 1"),
-        ({"num_steps": 0}, r"got num_steps=0, expected at least 1 bridge"),
+        ({"num_bridges": 0}, r"got num_bridges=0, expected at least 1"),
         ({"kernel": "ula"}, r"got kernel='ula'"),
     ],
 )

@@ -119,7 +119,7 @@ def test_kernel_distance_is_unbiased():
 def test_chunks_do_not_change_the_kernel_distance(monkeypatch: pytest.MonkeyPatch):
     real, fake = unequal_sets(70, 50)
     whole = kernel_distance(real, fake)
-    monkeypatch.setattr("pcltut.evaluation.mmd.ROWS", 9)
+    monkeypatch.setattr("pcltut.evaluation.feature_sets.ROWS", 9)
     assert kernel_distance(real, fake) == pytest.approx(whole, rel=1e-12)
 
 
@@ -130,8 +130,6 @@ def test_features_that_cannot_be_compared_are_refused():
         frechet_distance(real, fake[:, 0])
     with pytest.raises(ValueError, match="got 12 real and 11 fake features"):
         frechet_distance(real, fake[:, 1:])
-    with pytest.raises(ValueError, match="real: got features that are not finite"):
-        kernel_distance(real / 0, fake)
     with pytest.raises(ValueError, match=r"in up to 4 parts.*take more samples"):
         frechet_distance_extrapolated(real, fake, generator=seeded(0))
     with pytest.raises(ValueError, match="n at least 2"):

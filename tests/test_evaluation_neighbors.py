@@ -74,7 +74,7 @@ def test_far_away_and_identical_sets():
 def test_neither_chunks_nor_a_large_offset_change_the_counts(monkeypatch: pytest.MonkeyPatch):
     real, fake = normal(130, 6, seed=1), normal(90, 6, seed=2) * 1.1
     whole = density_coverage(real, fake), precision_recall(real, fake)
-    monkeypatch.setattr("pcltut.evaluation.neighbors.ROWS", 7)
+    monkeypatch.setattr("pcltut.evaluation.feature_sets.ROWS", 7)
     assert (density_coverage(real, fake), precision_recall(real, fake)) == whole
     assert density_coverage(real + 1e5, fake + 1e5) == whole[0]
 
@@ -82,7 +82,7 @@ def test_neither_chunks_nor_a_large_offset_change_the_counts(monkeypatch: pytest
 @pytest.mark.usefixtures("no_shape_checks")
 def test_what_cannot_be_counted_is_refused():
     real = normal(5, 3, seed=1)
-    with pytest.raises(ValueError, match="num_neighbors: got 0"):
+    with pytest.raises(ValueError, match="got num_neighbors=0, expected at least 1"):
         density_coverage(real, real, num_neighbors=0)
     with pytest.raises(ValueError, match=r"real: got features of shape \(5, 3\).*n at least 6"):
         density_coverage(real, real)

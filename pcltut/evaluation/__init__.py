@@ -1,9 +1,9 @@
 """Evaluation: how healthy the chains are, and how likely a model makes images that it has not seen."""
 
 from pcltut.evaluation.ais import Evidence, ais_log_evidence, bits_per_dimension
-from pcltut.evaluation.bdmc import BDMC, bdmc
+from pcltut.evaluation.bdmc import EvidenceBounds, bdmc
 from pcltut.evaluation.color_features import ColorFeatures, load_color_features
-from pcltut.evaluation.diagnostics import effective_sample_size, integrated_autocorrelation_time, split_rhat
+from pcltut.evaluation.diagnostics import effective_sample_size, split_rhat
 from pcltut.evaluation.feature_training import train_feature_net
 from pcltut.evaluation.features import FeatureNet, load_feature_net
 from pcltut.evaluation.frechet import frechet_distance, frechet_distance_extrapolated
@@ -13,9 +13,9 @@ from pcltut.evaluation.path_bound import ula_path_bound
 from pcltut.evaluation.reference import SampleQuality, pixel_gaussian_samples, reference_quality, sample_quality
 
 __all__ = [
-    "BDMC",
     "ColorFeatures",
     "Evidence",
+    "EvidenceBounds",
     "FeatureNet",
     "SampleQuality",
     "ais_log_evidence",
@@ -25,7 +25,6 @@ __all__ = [
     "effective_sample_size",
     "frechet_distance",
     "frechet_distance_extrapolated",
-    "integrated_autocorrelation_time",
     "kernel_distance",
     "load_color_features",
     "load_feature_net",

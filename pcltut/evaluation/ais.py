@@ -1,5 +1,6 @@
 """Annealed importance sampling: the evidence of a model, image by image."""
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
@@ -8,7 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pcltut.evaluation.annealing import Bridge, MakeKernel, Schedule, anneal, pilot
+from pcltut.arguments import one_of, whole_number
+from pcltut.evaluation.annealing import Bridges, MakeKernel, Walk, anneal, pilot
+from pcltut.evaluation.inputs import check_inputs
 from pcltut.models import DiagonalGaussian, GenerativeModel
 from pcltut.samplers import hmc, mala
 
@@ -33,7 +36,7 @@ def ais_log_evidence(
     x: Float[Tensor, "batch ..."],
     *,
     generator: torch.Generator,
-    num_steps: int = 300,
+    num_bridges: int = 300,
     num_chains: int = 2,
     kernel: Literal["hmc", "mala"] = "hmc",
     num_leapfrog: int = 2,
@@ -51,20 +54,20 @@ def ais_log_evidence(
     lies between. See :eq:`eq-ais`. Source: Neal (2001). The moves' step sizes are found by a pilot walk and frozen.
 
     Too low wherever the chains lag behind the bridges: check with `bdmc` on the same model. It costs one decoder pass
-    a leapfrog step, `num_steps * num_leapfrog` for the pilot and as many for the weights, of all chains at once.
+    a leapfrog step, `num_bridges * num_leapfrog` for the pilot and as many for the weights, of all chains at once.
 
     Args:
-        num_steps: number of bridges T.
+        x: images as the model takes them (`model.check_data`).
+        num_bridges: number of bridges T.
+        kernel: of the moves; exact ones alone, since the bias of ULA would enter the weights.
         num_leapfrog: leapfrog steps of one HMC move; MALA has none.
         encoder: gives the first distribution q(z | x); the prior if not given.
     """
-    check_annealing(x, num_steps, num_chains, kernel)
-    bridge, betas = start_bridge(model, x, encoder, num_steps)
-    make_kernel = kernel_maker(kernel, num_leapfrog)
-    schedule = pilot(bridge, betas, make_kernel, generator)
-    point = bridge.start(num_chains, generator)
-    log_weights, acceptance = anneal(bridge, point, schedule, make_kernel, generator)
-    return summarize(log_weights, acceptance, schedule)
+    num_chains = whole_number("num_chains", num_chains, remedy="take one or more for each image")
+    check_inputs(model, x, generator=generator)
+    walk = find_walk(model, x, encoder, num_bridges, kernel, num_leapfrog, generator=generator)
+    point = walk.bridges.start(num_chains, generator=generator)
+    return summarize(walk, *anneal(walk, point, generator=generator))
 
 
 def bits_per_dimension(log_evidence: Float[Tensor, " batch"], event_shape: Sequence[int]) -> Float[Tensor, " batch"]:
@@ -73,42 +76,47 @@ def bits_per_dimension(log_evidence: Float[Tensor, " batch"], event_shape: Seque
     For likelihoods that give masses to pixel levels (`DiscretizedGaussian`): there 8 is what uniform noise costs. The
     logarithm of a density is not a code length: it depends on the units of x.
     """
-    num_dimensions = math.prod(event_shape)
-    if num_dimensions < 1:
-        raise ValueError(f"got event_shape={tuple(event_shape)}, expected sizes of at least 1, as (1, 28, 28)")
-    return -log_evidence / (num_dimensions * math.log(2))
+    if not isinstance(event_shape, Sequence):
+        raise ValueError(f"got event_shape={event_shape!r}, expected sizes; write a tuple, as (1, 28, 28)")
+    sizes = [whole_number("a size in event_shape", size, remedy="write it as (1, 28, 28)") for size in event_shape]
+    return -log_evidence / (math.prod(sizes) * math.log(2))
 
 
-def start_bridge(
-    model: GenerativeModel, x: Tensor, encoder: Callable[[Tensor], DiagonalGaussian] | None, num_steps: int
-) -> tuple[Bridge, list[float]]:
-    """The bridges from the prior or from the encoder's q, and their betas.
+def find_walk(
+    model: GenerativeModel,
+    x: Tensor,
+    encoder: Callable[[Tensor], DiagonalGaussian] | None,
+    num_bridges: int,
+    kernel: Literal["hmc", "mala"],
+    num_leapfrog: int,
+    *,
+    generator: torch.Generator,
+) -> Walk:
+    """The bridges from the prior or from the encoder's q, with the moves that a pilot walk found.
 
     From the prior the first few bridges do most of the work, so betas grow as the fourth power; an encoder's q is
     near the posterior, and they grow evenly.
     """
-    if encoder is None:
-        return Bridge(model, x, None), [(step / num_steps) ** 4 for step in range(num_steps + 1)]
+    num_bridges = whole_number("num_bridges", num_bridges, remedy="100 is a beginning")
+    make_kernel = kernel_maker(kernel, num_leapfrog)
     with torch.no_grad():
-        q = encoder(x)
-    if q.mean.shape[-1] != model.latent_dim:
-        raise ValueError(
-            f"got an encoder with {q.mean.shape[-1]} latents, expected {model.latent_dim} like the model; "
-            "build both with one latent_dim"
-        )
-    return Bridge(model, x, q), [step / num_steps for step in range(num_steps + 1)]
+        q = None if encoder is None else encoder(x)
+    power = 4 if encoder is None else 1
+    betas = [(bridge / num_bridges) ** power for bridge in range(num_bridges + 1)]
+    return pilot(Bridges(model, x, q), make_kernel, betas, generator=generator)
 
 
 def kernel_maker(kernel: str, num_leapfrog: int) -> MakeKernel:
-    """A kernel from a target and squared steps, `scale`; MALA's step size is half the square of a leapfrog step's."""
-    if kernel == "hmc":
-        return lambda target, scale: hmc(target, 1.0, num_leapfrog=num_leapfrog, scale=scale)
-    return lambda target, scale: mala(target, 0.5, scale=scale)
+    """The kernel with a step of one for M = 1: MALA's step size is half the square of a leapfrog step's."""
+    if one_of("kernel", kernel, ("hmc", "mala")) == "mala":
+        return functools.partial(mala, step_size=0.5)
+    num_leapfrog = whole_number("num_leapfrog", num_leapfrog, remedy="one is MALA")
+    return functools.partial(hmc, step_size=1.0, num_leapfrog=num_leapfrog)
 
 
-def summarize(log_weights: Tensor, acceptance: float, schedule: Schedule) -> Evidence:
+def summarize(walk: Walk, log_weights: Tensor, acceptance: float) -> Evidence:
     """The evidence from the weights of the chains."""
-    step_sizes = [scale.log().mean().div(2).exp() for scale in schedule.scales]
+    step_sizes = [squares.log().mean().div(2).exp() for squares in walk.squares]
     weights = torch.softmax(log_weights, 0)
     return Evidence(
         torch.logsumexp(log_weights, 0) - math.log(len(log_weights)),
@@ -117,15 +125,3 @@ def summarize(log_weights: Tensor, acceptance: float, schedule: Schedule) -> Evi
         acceptance,
         torch.stack(step_sizes) if step_sizes else log_weights.new_zeros(0),
     )
-
-
-def check_annealing(x: Tensor, num_steps: int, num_chains: int, kernel: str) -> None:
-    """Raise ValueError for settings without a meaning."""
-    if num_steps < 1:
-        raise ValueError(f"got num_steps={num_steps}, expected at least 1 bridge; 100 is a beginning")
-    if num_chains < 1:
-        raise ValueError(f"got num_chains={num_chains}, expected at least 1 for each image")
-    if kernel not in ("hmc", "mala"):
-        raise ValueError(f"got kernel={kernel!r}, expected 'hmc' or 'mala'; ULA's bias would enter the weights")
-    if not bool(torch.isfinite(x).all()):
-        raise ValueError("got images with values that are not finite, expected finite ones; check how x was made")

@@ -1,5 +1,6 @@
 """The walk that AIS and BDMC share: from a distribution that is easy to draw from to the posterior, by bridges."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,9 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pcltut.evaluation.inputs import check_q
 from pcltut.models import DiagonalGaussian, GenerativeModel
-from pcltut.samplers import ChainState, Kernel
-from pcltut.samplers.kernel import Target
+from pcltut.noise import standard_normal
+from pcltut.samplers import ChainState, ConstantPreconditioner, Kernel, Target
 
 # The pilot walk: its first step in units of the posterior's width, and how it goes on from there.
 FIRST_STEP_SIZE = 0.3
@@ -19,8 +21,7 @@ ADAPTATION_RATE = 0.3
 MEMORY = 0.9
 PILOT_CHAINS = 32  # of all images together, at least
 
-
-MakeKernel = Callable[[Target, Tensor], Kernel]
+MakeKernel = Callable[..., Kernel]  # from a target and a `preconditioner`
 
 
 class Point(NamedTuple):
@@ -35,22 +36,32 @@ class Point(NamedTuple):
     gain: Float[Tensor, "*chain batch"]
     gain_score: Float[Tensor, "*chain batch latent"]
 
+    def score(self, beta: float) -> Float[Tensor, "*chain batch latent"]:
+        """Score of the bridge at beta."""
+        return self.base_score + beta * self.gain_score
 
-class Bridge:
-    r"""The sampler's target :math:`\log p_0(z) + \beta \, (\log p(x, z) - \log p_0(z))` between two distributions.
+    def state(self, beta: float) -> ChainState:
+        """A kernel's state on the bridge at beta; the point itself goes along as what the target returns beyond it."""
+        log_density = self.base + beta * self.gain
+        return ChainState(self.z, log_density=log_density, score=self.score(beta), aux=tuple(self))
 
-    The first, :math:`p_0`, is the prior, or `q` if it is given; at beta = 1 it is the posterior, not normalized. One
-    decoder pass, forward and backward, an evaluation; `last` keeps the point that was evaluated.
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Bridges:
+    r"""The laws :math:`\log p_0(z) + \beta \, (\log p(x, z) - \log p_0(z))` between two distributions.
+
+    The first, :math:`p_0`, is the prior, or `q` if it is given; at beta = 1 it is the posterior, not normalized.
     """
 
-    def __init__(self, model: GenerativeModel, x: Float[Tensor, "batch ..."], q: DiagonalGaussian | None) -> None:
-        self.model = model
-        self.x = x
-        self.q = q
-        self.beta = 0.0
-        self.last: Point | None = None
+    model: GenerativeModel
+    x: Float[Tensor, "batch ..."]
+    q: DiagonalGaussian | None
 
-    def start(self, num_chains: int, generator: torch.Generator) -> Point:
+    def __post_init__(self) -> None:
+        if self.q is not None:
+            check_q(self.model, self.x, self.q)
+
+    def start(self, num_chains: int, *, generator: torch.Generator) -> Point:
         """Independent draws from the first distribution, `num_chains` for each image.
 
         Raises:
@@ -60,9 +71,8 @@ class Bridge:
             z = self.model.sample_prior(num_chains * len(self.x), generator=generator)
             z = z.reshape(num_chains, len(self.x), -1)
         else:
-            shape = (num_chains, *self.q.mean.shape)
-            noise = torch.randn(shape, generator=generator, device=generator.device, dtype=self.q.mean.dtype)
-            z = self.q.sample(noise)
+            mean = self.q.mean
+            z = self.q.sample(standard_normal((num_chains, *mean.shape), generator=generator, dtype=mean.dtype))
         point = self.evaluate(z)
         if not bool(torch.isfinite(point.gain).all()):
             raise ValueError(
@@ -72,7 +82,7 @@ class Bridge:
         return point
 
     def evaluate(self, z: Float[Tensor, "*chain batch latent"]) -> Point:
-        """The point at `z`."""
+        """The point at `z`: one decoder pass, forward and backward."""
         z = z.detach().requires_grad_()
         with torch.enable_grad():
             prior = self.model.log_prior(z)
@@ -83,81 +93,75 @@ class Bridge:
             # Two backward passes, but only one of them goes through the decoder.
             (gain_score,) = torch.autograd.grad(gain.sum(), z, retain_graph=self.q is not None)
             (base_score,) = torch.autograd.grad(base.sum(), z)
-        self.last = Point(z.detach(), base.detach(), base_score, gain.detach(), gain_score)
-        return self.last
+        return Point(z.detach(), base.detach(), base_score, gain.detach(), gain_score)
 
-    def __call__(self, z: Float[Tensor, "*chain batch latent"]) -> tuple[Tensor, Tensor]:
-        """Log-density and score of the bridge at the present beta."""
-        state = self.state(self.evaluate(z))
-        return state.log_density, state.score
+    def target(self, beta: float) -> Target:
+        """The sampler's target on the bridge at beta; the kernel's state keeps the point that it evaluated."""
 
-    def state(self, point: Point) -> ChainState:
-        """A kernel's state at a point, for the present beta, without an evaluation."""
-        log_density = point.base + self.beta * point.gain
-        return ChainState(point.z, log_density=log_density, score=point.base_score + self.beta * point.gain_score)
+        def target(z: Float[Tensor, "*chain batch latent"]) -> tuple[Tensor, ...]:
+            state = self.evaluate(z).state(beta)
+            return state.log_density, state.score, *state.aux
 
-    def move(self, kernel: Kernel, point: Point, generator: torch.Generator) -> tuple[Point, Tensor]:
-        """One transition of a kernel on this bridge: the new point and the acceptance, one for each chain."""
-        state = self.state(point)
-        state, info = kernel.step(state, kernel.draw(state, generator))
-        # MALA and HMC evaluate their proposal last: a chain that is there has accepted it, the others have not moved.
-        moved = (state.z == self.last.z).all(-1)
-        fields = (
-            torch.where(moved[..., None] if new.ndim > moved.ndim else moved, new, old)
-            for new, old in zip(self.last, point, strict=True)
-        )
-        return Point(*fields), info.acceptance
+        return target
 
 
-class Schedule(NamedTuple):
-    """Betas 0 = b_0 < ... < b_K = 1, and for the moves at b_1 .. b_{K-1} the squared step of each image and latent."""
+class Walk(NamedTuple):
+    """Betas 0 = b_0 < ... < b_K = 1, and for the moves at b_1 .. b_{K-1} the squared step of each image and latent.
 
+    `make_kernel` makes a move from its bridge's target, with these squares as the diagonal of its preconditioner.
+    """
+
+    bridges: Bridges
+    make_kernel: MakeKernel
     betas: list[float]
-    scales: list[Float[Tensor, "batch latent"]]
+    squares: list[Float[Tensor, "batch latent"]]
 
-    def reversed(self) -> "Schedule":
+    def reversed(self) -> "Walk":
         """The same walk from the posterior back."""
-        return Schedule(self.betas[::-1], self.scales[::-1])
+        return self._replace(betas=self.betas[::-1], squares=self.squares[::-1])
+
+    def move(self, index: int, point: Point, *, generator: torch.Generator) -> tuple[Point, Tensor]:
+        """The transition at the bridge of an index, 1 .. K-1: the new point and the acceptance of each chain."""
+        beta = self.betas[index]
+        preconditioner = ConstantPreconditioner(self.squares[index - 1])
+        kernel = self.make_kernel(self.bridges.target(beta), preconditioner=preconditioner)
+        state = point.state(beta)
+        state, info = kernel.step(state, kernel.draw(state, generator))
+        return Point(*state.aux), info.acceptance
 
 
-def anneal(
-    bridge: Bridge, point: Point, schedule: Schedule, make_kernel: MakeKernel, generator: torch.Generator
-) -> tuple[Float[Tensor, "*chain batch"], float]:
+def anneal(walk: Walk, point: Point, *, generator: torch.Generator) -> tuple[Float[Tensor, "*chain batch"], float]:
     r"""Walk along the bridges and add up :math:`\sum_k (b_k - b_{k-1}) (\log p(x, z_{k-1}) - \log p_0(z_{k-1}))`.
 
     In double precision. Reversed, the walk visits the same bridges from the last to the first and adds up the same
     terms. Returns the sum and the moves' mean acceptance.
     """
-    betas = schedule.betas
+    betas = walk.betas
     log_weights = torch.zeros_like(point.gain, dtype=torch.float64)
     acceptances = []
     for index in range(1, len(betas)):
         log_weights += abs(betas[index] - betas[index - 1]) * point.gain
         if index < len(betas) - 1:
-            bridge.beta = betas[index]
-            point, acceptance = bridge.move(make_kernel(bridge, schedule.scales[index - 1]), point, generator)
+            point, acceptance = walk.move(index, point, generator=generator)
             acceptances.append(acceptance.mean())
     return log_weights, torch.stack(acceptances).mean().item() if acceptances else 1.0
 
 
-def pilot(bridge: Bridge, betas: list[float], make_kernel: MakeKernel, generator: torch.Generator) -> Schedule:
-    r"""Walk once to find the moves' steps, and throw the walk away.
+def pilot(bridges: Bridges, make_kernel: MakeKernel, betas: list[float], *, generator: torch.Generator) -> Walk:
+    r"""Walk once to find the moves' steps, and throw the chains away.
 
     The step is :math:`\epsilon_i / \sqrt{v_j}` for image i and latent j: v, a running mean of the squared score over
     images and bridges, estimates the curvature (on each bridge the two agree in expectation), and each image's
     epsilon follows the acceptance that its last move had. The result is frozen, so that the walks that are weighted
     leave their bridges exact.
     """
-    num_images = len(bridge.x)
-    point = bridge.start(-(-PILOT_CHAINS // num_images), generator)
+    walk = Walk(bridges, make_kernel, betas, [])
+    point = bridges.start(-(-PILOT_CHAINS // len(bridges.x)), generator=generator)
     square = point.base_score.square().mean((0, 1))
     log_step = torch.full_like(point.gain[0], math.log(FIRST_STEP_SIZE))
-    scales = []
-    for beta in betas[1:-1]:
-        bridge.beta = beta
-        score = bridge.state(point).score
-        square = MEMORY * square + (1 - MEMORY) * score.square().mean((0, 1))
-        scales.append((2 * log_step).exp()[:, None] / square)
-        point, acceptance = bridge.move(make_kernel(bridge, scales[-1]), point, generator)
+    for index, beta in enumerate(betas[1:-1], 1):
+        square = MEMORY * square + (1 - MEMORY) * point.score(beta).square().mean((0, 1))
+        walk.squares.append((2 * log_step).exp()[:, None] / square)
+        point, acceptance = walk.move(index, point, generator=generator)
         log_step = log_step + ADAPTATION_RATE * (acceptance.mean(0) - TARGET_ACCEPTANCE)
-    return Schedule(betas, scales)
+    return walk

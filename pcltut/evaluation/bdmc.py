@@ -7,12 +7,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pcltut.evaluation.ais import Evidence, check_annealing, kernel_maker, start_bridge, summarize
-from pcltut.evaluation.annealing import anneal, pilot
+from pcltut.arguments import whole_number
+from pcltut.evaluation.ais import Evidence, find_walk, summarize
+from pcltut.evaluation.annealing import anneal
+from pcltut.evaluation.inputs import check_generator
 from pcltut.models import DiagonalGaussian, GenerativeModel
 
 
-class BDMC(NamedTuple):
+class EvidenceBounds(NamedTuple):
     """Bounds in nats on the evidence of images that the model has drawn itself.
 
     `lower` and `upper` hold one value an image and bound its evidence in expectation; `gap` is the mean of their
@@ -33,12 +35,12 @@ def bdmc(
     num_images: int,
     *,
     generator: torch.Generator,
-    num_steps: int = 300,
+    num_bridges: int = 300,
     num_chains: int = 2,
     kernel: Literal["hmc", "mala"] = "hmc",
     num_leapfrog: int = 2,
     encoder: Callable[[Tensor], DiagonalGaussian] | None = None,
-) -> BDMC:
+) -> EvidenceBounds:
     r"""Sandwich :math:`\log p(x)` of simulated images between AIS and AIS in reverse.
 
     Draw z from the prior and x from p(x | z): that z is an exact sample of the posterior of x. Led back from it over
@@ -54,25 +56,23 @@ def bdmc(
 
     Args:
         num_images: how many images to simulate.
-        num_steps: as for `ais_log_evidence`, like the rest.
+        num_bridges: as for `ais_log_evidence`, like the rest.
     """
-    if num_images < 1:
-        raise ValueError(f"got num_images={num_images}, expected at least 1; the gap is a mean over images")
+    num_images = whole_number("num_images", num_images, remedy="the gap is a mean over images")
+    num_chains = whole_number("num_chains", num_chains, remedy="take one or more for each image")
+    check_generator(model, generator=generator)
     with torch.no_grad():
         z = model.sample_prior(num_images, generator=generator)
         x = model.likelihood.sample(model.decode(z), generator=generator)
-    check_annealing(x, num_steps, num_chains, kernel)
-    bridge, betas = start_bridge(model, x, encoder, num_steps)
-    make_kernel = kernel_maker(kernel, num_leapfrog)
-    schedule = pilot(bridge, betas, make_kernel, generator)
+    walk = find_walk(model, x, encoder, num_bridges, kernel, num_leapfrog, generator=generator)
 
-    point = bridge.start(num_chains, generator)
-    forward = summarize(*anneal(bridge, point, schedule, make_kernel, generator), schedule)
+    point = walk.bridges.start(num_chains, generator=generator)
+    forward = summarize(walk, *anneal(walk, point, generator=generator))
 
-    point = bridge.evaluate(z.expand(num_chains, *z.shape))
-    log_weights, acceptance = anneal(bridge, point, schedule.reversed(), make_kernel, generator)
-    inverse = summarize(-log_weights, acceptance, schedule)
+    point = walk.bridges.evaluate(z.expand(num_chains, *z.shape))
+    log_weights, acceptance = anneal(walk.reversed(), point, generator=generator)
+    inverse = summarize(walk, -log_weights, acceptance)
     reverse = inverse._replace(log_evidence=-inverse.log_evidence, log_weights=log_weights)
 
     lower, upper = forward.log_evidence, reverse.log_evidence
-    return BDMC(lower, upper, (upper - lower).mean().item(), forward, reverse, x)
+    return EvidenceBounds(lower, upper, (upper - lower).mean().item(), forward, reverse, x)

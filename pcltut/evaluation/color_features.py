@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pcltut.data.torchvision_compat import import_torchvision
+from pcltut.evaluation.features import check_images
 
 BATCH = 100  # images that go through the network at once
 EXTRACTORS = {"inception-v3": ("inception-v3-compat", "2048"), "dinov2": ("dinov2-vit-l-14", "dinov2")}
@@ -19,9 +20,12 @@ class ColorFeatures(nn.Module):
 
     @torch.no_grad()
     def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n features"]:
-        """Features, from pixels rounded to the 256 values of an image file."""
+        """Features, from pixels rounded to the 256 values of an image file; NaN for images that hold one."""
+        check_images(x, (3, None, None))
+        lost = x.isnan().flatten(1).any(1)  # as bytes they would be some color
         pixels = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-        return torch.cat([self.extractor(part)[0] for part in pixels.split(BATCH)]).flatten(1)
+        features = torch.cat([self.extractor(part)[0] for part in pixels.split(BATCH)]).flatten(1)
+        return features.masked_fill(lost[:, None], torch.nan)
 
 
 def load_color_features(name: str, device: torch.device | str = "cpu") -> ColorFeatures:

@@ -1,8 +1,9 @@
 """Chain diagnostics: how many independent draws a trace is worth, and whether its chains agree.
 
 All take draws of a scalar or of many, `[draws, chains, *rest]` (a `Trace.z` with its leading axis of kept steps),
-and give one value for each of `rest`. Source: Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), rank-normalized
-split R-hat and effective sample size; the autocorrelation sum is cut by Geyer's (1992) initial monotone sequence.
+and give one value for each of `rest`: NaN where a draw is not finite, or where all draws are equal. Source: Vehtari,
+Gelman, Simpson, Carpenter and Buerkner (2021), rank-normalized split R-hat and effective sample size; the
+autocorrelation sum is cut by Geyer's (1992) initial monotone sequence.
 """
 
 import math
@@ -27,11 +28,6 @@ def effective_sample_size(samples: Float[Tensor, "draws chains *rest"]) -> Float
     return halves.shape[0] * halves.shape[1] / _autocorrelation_time(_rank_normalize(halves))
 
 
-def integrated_autocorrelation_time(samples: Float[Tensor, "draws chains *rest"]) -> Float[Tensor, "*rest"]:
-    r"""Steps that one independent draw costs, :math:`1 + 2 \sum_{k \ge 1} \rho_k`, from split chains without ranks."""
-    return _autocorrelation_time(_split(samples))
-
-
 def split_rhat(samples: Float[Tensor, "draws chains *rest"]) -> Float[Tensor, "*rest"]:
     r"""Rank-normalized split R-hat: 1 for chains that agree, suspect above 1.01.
 
@@ -45,29 +41,34 @@ def split_rhat(samples: Float[Tensor, "draws chains *rest"]) -> Float[Tensor, "*
     ordered = halves.flatten(0, 1).sort(dim=0).values
     middle = len(ordered) // 2  # the halves hold an even number of draws: the median lies between two
     folded = (halves - (ordered[middle - 1] + ordered[middle]) / 2).abs()
-    return torch.maximum(_rhat(_rank_normalize(halves)), _rhat(_rank_normalize(folded)))
+    bulk, spread = _rhat(_rank_normalize(halves)), _rhat(_rank_normalize(folded))
+    return torch.fmax(bulk, spread)  # the spread alone may be constant: then it has no R-hat
 
 
 def _split(samples: Tensor) -> Tensor:
-    """Halves of each chain as chains of their own, `[draws // 2, 2 * chains, *rest]`, in double precision."""
-    if samples.ndim < 2 or samples.shape[0] < MIN_DRAWS:
+    """Halves of each chain as chains of their own, `[draws // 2, 2 * chains, *rest]`, in double precision.
+
+    All NaN where any draw is not finite: a rank would hide it, and so would the middle draw that is left out.
+    """
+    if not isinstance(samples, Tensor):
+        raise ValueError(f"got samples of type {type(samples).__name__}, expected a tensor; use torch.as_tensor")
+    if samples.ndim < 2 or samples.shape[0] < MIN_DRAWS or samples.shape[1] < 1:
         raise ValueError(
             f"got samples of {tuple(samples.shape)}, expected [draws, chains, ...] with {MIN_DRAWS} or more draws; "
             "run longer chains with keep='all'"
         )
     half = samples.shape[0] // 2
-    return torch.cat([samples[:half], samples[-half:]], dim=1).double()
+    finite = samples.isfinite().flatten(0, 1).all(0)
+    return torch.cat([samples[:half], samples[-half:]], dim=1).double().where(finite, torch.nan)
 
 
 def _rank_normalize(halves: Tensor) -> Tensor:
     """Normal scores of the ranks over all draws and chains; ties share their mean rank."""
-    columns = halves.reshape(halves.shape[0] * halves.shape[1], -1)
-    ranks = torch.empty_like(columns)
-    for index, column in enumerate(columns.unbind(1)):
-        _, inverse, counts = column.unique(return_inverse=True, return_counts=True)
-        ranks[:, index] = (counts.cumsum(0) - (counts - 1) / 2)[inverse]
-    scores = torch.special.ndtri((ranks - 3 / 8) / (len(columns) + 1 / 4))
-    return scores.reshape(halves.shape)
+    rows = halves.flatten(0, 1).movedim(0, -1).contiguous()
+    ordered = rows.sort().values
+    ranks = (torch.searchsorted(ordered, rows) + torch.searchsorted(ordered, rows, right=True) + 1) / 2
+    scores = torch.special.ndtri((ranks.double() - 3 / 8) / (rows.shape[-1] + 1 / 4)).where(rows.isfinite(), torch.nan)
+    return scores.movedim(-1, 0).reshape(halves.shape)
 
 
 def _rhat(chains: Tensor) -> Tensor:
@@ -78,7 +79,7 @@ def _rhat(chains: Tensor) -> Tensor:
 
 
 def _autocorrelation_time(chains: Tensor) -> Tensor:
-    """Integrated autocorrelation time of several chains by Geyer's initial monotone sequence."""
+    r"""Steps that one independent draw costs, :math:`1 + 2 \sum_{k \ge 1} \rho_k`, cut by Geyer's monotone sequence."""
     draws, num_chains = chains.shape[:2]
     centered = chains - chains.mean(0)
     spectrum = torch.fft.rfft(centered, n=2 * draws, dim=0)

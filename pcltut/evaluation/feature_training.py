@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from pcltut.arguments import whole_number
 from pcltut.data import Images, batches
 from pcltut.evaluation.features import FeatureNet, accuracy
 
@@ -29,13 +30,14 @@ def train_feature_net(
     Args:
         report: called after each epoch with its number and the validation accuracy.
     """
+    num_epochs, batch_size = whole_number("num_epochs", num_epochs), whole_number("batch_size", batch_size)
     network = FeatureNet(generator=generator)
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     total = num_epochs * -(-len(train) // batch_size)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=total)
     best, weights = -1.0, network.state_dict()
     for epoch in range(1, num_epochs + 1):
-        for batch in batches(train, batch_size, generator):
+        for batch in batches(train, batch_size, generator=generator):
             optimizer.zero_grad()
             nn.functional.cross_entropy(network.logits(batch.x), batch.labels).backward()
             optimizer.step()

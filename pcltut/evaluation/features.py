@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pcltut.files import verified_bytes
-from pcltut.models.networks import draw_weights
+from pcltut.models.networks import draw_weights, empty_layer
 from pcltut.training.checkpoint import load_checkpoint, module_tensors, restore_module, save_checkpoint
 
 NUM_FEATURES, NUM_CLASSES = 64, 10
@@ -36,25 +36,39 @@ class FeatureNet(nn.Module):
     def __init__(self, *, generator: torch.Generator) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(1, 32, 3, padding=1, device="meta"),
+            empty_layer(nn.Conv2d, 1, 32, 3, padding=1, generator=generator),
             nn.ReLU(),
             nn.MaxPool2d(2),
-            nn.Conv2d(32, 64, 3, padding=1, device="meta"),
+            empty_layer(nn.Conv2d, 32, 64, 3, padding=1, generator=generator),
             nn.ReLU(),
             nn.MaxPool2d(2),
             nn.Flatten(),
-            nn.Linear(64 * 7 * 7, NUM_FEATURES, device="meta"),
+            empty_layer(nn.Linear, 64 * 7 * 7, NUM_FEATURES, generator=generator),
         )
-        self.classes = nn.Sequential(nn.SiLU(), nn.Linear(NUM_FEATURES, NUM_CLASSES, device="meta"))
-        draw_weights(self, generator)
+        self.classes = nn.Sequential(nn.SiLU(), empty_layer(nn.Linear, NUM_FEATURES, NUM_CLASSES, generator=generator))
+        draw_weights(self, generator=generator)
 
     def forward(self, x: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, "n 64"]:
-        """Features of images in [-1, 1], a few hundred images at a time."""
+        """Features of images in [-1, 1], a few hundred images at a time; NaN for images that hold one."""
+        check_images(x, (1, 28, 28))
         return torch.cat([self.features(part) for part in x.split(BATCH)])
 
     def logits(self, x: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, "n 10"]:
         """Log-probabilities of the classes up to a constant."""
         return self.classes(self(x))
+
+
+def check_images(x: Tensor, event_shape: tuple[int | None, ...]) -> None:
+    """Raise ValueError unless x is a float tensor `[n, *event_shape]`, where None is any size."""
+    kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        raise ValueError(
+            f"got images of {kind}, expected a float tensor in [-1, 1]; convert them, as Images.as_float does"
+        )
+    sizes = x.shape[1:]
+    if len(sizes) != len(event_shape) or any(b not in (None, a) for a, b in zip(sizes, event_shape, strict=True)):
+        expected = ", ".join("any" if size is None else str(size) for size in event_shape)
+        raise ValueError(f"got images of shape {tuple(x.shape)}, expected [n, {expected}]; reshape them")
 
 
 def load_feature_net() -> FeatureNet:
@@ -76,7 +90,7 @@ def read_feature_net(path: str | Path) -> tuple[FeatureNet, dict[str, str]]:
     """A network and its metadata from any file that `save_feature_net` wrote."""
     tensors, metadata = load_checkpoint(path)
     network = FeatureNet(generator=torch.Generator().manual_seed(0))
-    restore_module(network, PREFIX, tensors, path)
+    restore_module(network, PREFIX, tensors)
     return network.eval().requires_grad_(False), metadata
 
 

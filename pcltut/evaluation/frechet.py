@@ -1,8 +1,11 @@
 """The Frechet distance between two sets of features, and what it would be with samples without end."""
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor
+
+from pcltut.arguments import whole_number
+from pcltut.evaluation.feature_sets import as_features
 
 NUM_PARTITIONS = 4
 
@@ -57,41 +60,26 @@ def frechet_distance_extrapolated(
     Raises:
         ValueError: the smallest part would hold fewer samples than there are features.
     """
+    max_parts = whole_number("max_parts", max_parts, at_least=2, remedy="a line needs two points")
     real, fake = as_features(real, fake, at_least=2)
-    smallest = min(len(real), len(fake)) // max_parts
-    if max_parts < 2 or smallest <= real.shape[1]:
+    if min(len(real), len(fake)) // max_parts <= real.shape[1]:
         raise ValueError(
             f"got {len(real)} real and {len(fake)} fake samples of {real.shape[1]} features, in up to {max_parts} "
-            "parts, expected 2 or more parts, each with more samples than features; take more samples"
+            "parts, expected more samples than features in each part; take more samples"
         )
     counts = torch.arange(1, max_parts + 1, dtype=torch.float64)
     distances = torch.zeros_like(counts)
     for index in range(max_parts):
         repeats = 1 if index == 0 else NUM_PARTITIONS
         for _ in range(repeats):
-            parts = zip(_partition(real, index + 1, generator), _partition(fake, index + 1, generator), strict=True)
+            parts = zip(
+                _partition(real, index + 1, generator=generator),
+                _partition(fake, index + 1, generator=generator),
+                strict=True,
+            )
             distances[index] += sum(frechet_distance(*part) for part in parts) / ((index + 1) * repeats)
     design = torch.stack([torch.ones_like(counts), counts], dim=1)
     return torch.linalg.lstsq(design, distances[:, None]).solution[0].item()
-
-
-def as_features(
-    real: Tensor, fake: Tensor, *, at_least: int
-) -> tuple[Float64[Tensor, "n features"], Float64[Tensor, "m features"]]:
-    """Both sets in double precision, or a `ValueError` that says why they cannot be compared."""
-    for name, features in (("real", real), ("fake", fake)):
-        if features.ndim != 2 or len(features) < at_least:
-            raise ValueError(
-                f"{name}: got features of shape {tuple(features.shape)}, expected [n, features] with n at least "
-                f"{at_least}; flatten them, or take more samples"
-            )
-        if not features.isfinite().all():
-            raise ValueError(f"{name}: got features that are not finite; look at the images they come from")
-    if real.shape[1] != fake.shape[1]:
-        raise ValueError(
-            f"got {real.shape[1]} real and {fake.shape[1]} fake features, expected as many; use one network for both"
-        )
-    return real.detach().double(), fake.detach().to(real.device).double()
 
 
 def _root(covariance: Tensor) -> Tensor:
@@ -100,7 +88,7 @@ def _root(covariance: Tensor) -> Tensor:
     return vectors * values.clamp(min=0).sqrt() @ vectors.T
 
 
-def _partition(features: Tensor, num_parts: int, generator: torch.Generator) -> list[Tensor]:
+def _partition(features: Tensor, num_parts: int, *, generator: torch.Generator) -> list[Tensor]:
     """Parts of equal size from a random row on; the few samples that are left over are left out."""
     start = torch.randint(len(features), (), generator=generator, device=generator.device).item()
     size = len(features) // num_parts

@@ -3,9 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from pcltut.evaluation.frechet import as_features
-
-ROWS = 1000  # rows of a kernel matrix that are in memory at once
+from pcltut.evaluation.feature_sets import as_features, row_blocks
 
 
 def kernel_distance(real: Float[Tensor, "n features"], fake: Float[Tensor, "m features"]) -> float:
@@ -32,7 +30,7 @@ def _mean_of_pairs(features: Tensor) -> float:
 
 
 def _kernel_sum(first: Tensor, second: Tensor) -> float:
-    products = (part @ second.T / second.shape[1] for part in first.split(ROWS))
+    products = (part @ second.T / second.shape[1] for _, part in row_blocks(first))
     return sum(_kernel(product).sum().item() for product in products)
 
 

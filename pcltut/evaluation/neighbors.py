@@ -1,14 +1,11 @@
 """Measures that count neighbors: density and coverage, precision and recall."""
 
-from collections.abc import Iterator
-
 import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-from pcltut.evaluation.frechet import as_features
-
-ROWS = 1000  # rows of the distance matrix that are in memory at once
+from pcltut.arguments import whole_number
+from pcltut.evaluation.feature_sets import as_features, row_blocks
 
 
 def density_coverage(
@@ -28,10 +25,10 @@ def density_coverage(
     Density can exceed 1: samples near the modes score more than the data. Coverage depends on n and m.
     """
     real, fake = _check(real, fake, num_neighbors)
-    radii = _squared_radii(real, num_neighbors)
+    radii = _radii(real, num_neighbors)
     hits, covered = 0, 0
-    for rows, distances in _squared_distances(real, fake):
-        inside = distances < radii[rows, None]
+    for rows, centers in row_blocks(real):
+        inside = torch.cdist(centers, fake) < radii[rows, None]
         hits += inside.sum().item()
         covered += inside.any(1).sum().item()
     return hits / (num_neighbors * len(fake)), covered / len(real)
@@ -55,36 +52,23 @@ def precision_recall(
 
 
 def _in_some_ball(points: Tensor, centers: Tensor, num_neighbors: int) -> Bool[Tensor, " points"]:
-    radii = _squared_radii(centers, num_neighbors)
-    inside = torch.zeros(len(points), dtype=torch.bool, device=points.device)
-    for rows, distances in _squared_distances(points, centers):
-        inside[rows] = (distances < radii).any(1)
-    return inside
+    radii = _radii(centers, num_neighbors)
+    return torch.cat([(torch.cdist(part, centers) < radii).any(1) for _, part in row_blocks(points)])
 
 
-def _squared_radii(centers: Tensor, num_neighbors: int) -> Float64[Tensor, " centers"]:
-    """Squared distance of each center to its k-th nearest neighbor among the others."""
-    radii = torch.empty(len(centers), dtype=torch.float64, device=centers.device)
-    for rows, distances in _squared_distances(centers, centers):
-        index = torch.arange(rows.start, rows.stop, device=centers.device)
-        distances[index - rows.start, index] = torch.inf  # none is its own neighbor
-        radii[rows] = distances.kthvalue(num_neighbors, dim=1).values
-    return radii
-
-
-def _squared_distances(rows: Tensor, columns: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """The matrix of squared distances, some rows at a time."""
-    column_norms = columns.square().sum(1)
-    for start in range(0, len(rows), ROWS):
-        part = rows[start : start + ROWS]
-        distances = part.square().sum(1, keepdim=True) + column_norms - 2 * part @ columns.T
-        yield slice(start, start + len(part)), distances
+def _radii(centers: Tensor, num_neighbors: int) -> Float64[Tensor, " centers"]:
+    """Distance of each center to its k-th nearest neighbor among the others."""
+    radii = []
+    for rows, part in row_blocks(centers):
+        distances = torch.cdist(part, centers)
+        distances[:, rows].fill_diagonal_(torch.inf)  # none is its own neighbor
+        radii.append(distances.kthvalue(num_neighbors, dim=1).values)
+    return torch.cat(radii)
 
 
 def _check(real: Tensor, fake: Tensor, num_neighbors: int) -> tuple[Tensor, Tensor]:
     """Both sets in double precision, moved so that the real mean is zero: rounding is smallest there."""
-    if num_neighbors < 1:
-        raise ValueError(f"num_neighbors: got {num_neighbors}, expected at least 1")
+    num_neighbors = whole_number("num_neighbors", num_neighbors)
     real, fake = as_features(real, fake, at_least=num_neighbors + 1)
     center = real.mean(0)
     return real - center, fake - center

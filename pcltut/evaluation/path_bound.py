@@ -4,9 +4,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pcltut.evaluation.annealing import Bridge, Point
+from pcltut.arguments import whole_number
+from pcltut.evaluation.annealing import Bridges
+from pcltut.evaluation.inputs import check_inputs
 from pcltut.models import DiagonalGaussian, GenerativeModel
-from pcltut.samplers.kernel import check_step_size, standard_normal
+from pcltut.noise import standard_normal
+from pcltut.samplers.kernel import check_step_size
 
 
 @torch.no_grad()
@@ -37,24 +40,19 @@ def ula_path_bound(
     Args:
         num_samples: independent paths for each image.
     """
-    check_step_size(step_size)
-    if num_steps < 1:
-        raise ValueError(f"got num_steps={num_steps}, expected at least 1; for none the bound is the ELBO")
-    if num_samples < 1:
-        raise ValueError(f"got num_samples={num_samples}, expected at least 1 for each image")
-    bridge = Bridge(model, x, q)
-    point = bridge.start(num_samples, generator)
+    step_size = check_step_size(step_size)
+    num_steps = whole_number("num_steps", num_steps, remedy="for none the bound is the ELBO")
+    num_samples = whole_number("num_samples", num_samples, remedy="take one or more paths for each image")
+    check_inputs(model, x, generator=generator)
+    bridges = Bridges(model, x, q)
+    point = bridges.start(num_samples, generator=generator)
     log_weights = -point.base.double()
     for step in range(1, num_steps + 1):
         beta = step / num_steps if annealed else 1.0
-        noise = standard_normal(point.z, generator)
-        moved = bridge.evaluate(point.z + step_size * _score(point, beta) + (2 * step_size) ** 0.5 * noise)
-        back = point.z - moved.z - step_size * _score(moved, beta)
+        noise = standard_normal(point.z.shape, generator=generator, dtype=point.z.dtype)
+        moved = bridges.evaluate(point.z + step_size * point.score(beta) + (2 * step_size) ** 0.5 * noise)
+        back = point.z - moved.z - step_size * moved.score(beta)
         # The forward step's square over 4 gamma is half the squared noise.
         log_weights += 0.5 * noise.square().sum(-1) - back.square().sum(-1) / (4 * step_size)
         point = moved
     return log_weights + point.base + point.gain
-
-
-def _score(point: Point, beta: float) -> Float[Tensor, "*chain batch latent"]:
-    return point.base_score + beta * point.gain_score

@@ -6,8 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pcltut.arguments import whole_number
+from pcltut.evaluation.features import check_images
 from pcltut.evaluation.frechet import frechet_distance, frechet_distance_extrapolated
 from pcltut.evaluation.neighbors import density_coverage
+from pcltut.noise import standard_normal
 
 
 class SampleQuality(NamedTuple):
@@ -43,7 +46,14 @@ def pixel_gaussian_samples(
 
     What a model of the pixels one by one would draw: the ceiling of every distance that is worth reporting.
     """
-    noise = torch.randn(num_samples, *x.shape[1:], generator=generator, device=generator.device).to(x)
+    num_samples = whole_number("num_samples", num_samples)
+    check_images(x, (None, None, None))
+    if len(x) < 2 or not bool(torch.isfinite(x).all()):
+        raise ValueError(
+            f"got {len(x)} images, {int(x.isfinite().flatten(1).all(1).sum())} of them finite, expected 2 or more, all "
+            "finite; a pixel's deviation needs them"
+        )
+    noise = standard_normal((num_samples, *x.shape[1:]), generator=generator).to(x)
     return (x.mean(0) + x.std(0) * noise).clamp(-1, 1)
 
 
@@ -67,6 +77,7 @@ def reference_quality(
         test: the images that samples are compared with.
         num_samples: how many samples the other rows of the table use.
     """
+    num_samples = whole_number("num_samples", num_samples, at_least=2)
     if num_samples > len(train):
         raise ValueError(f"num_samples: got {num_samples}, but only {len(train)} training images; take fewer samples")
     real = network(test)
