@@ -56,4 +56,18 @@ CHECKS = {
         (Between(113, 115), "That is the time to a tenth; halving takes log 2 / -log 0.98."),
         otherwise="By which factor does the distance shrink in one step? Raise it to the power T.",
     ),
+    "3.6": Check(
+        0.55,
+        (0.45, "That is what must go, gamma lambda / 2; what is left is 1 minus it."),
+        (0.1, "That is 1 - gamma lambda, the factor on the distance from the mean; find the noise's variance."),
+        (
+            0.01,
+            "That share of the old variance survives a step; the noise must add what is missing from 1 / lambda.",
+        ),
+        (0.11, "That is the noise's variance itself; divide it by 2 gamma."),
+        (0.55**0.5, "That is a ratio of standard deviations; give the ratio of variances."),
+        (1 / 0.55, "The other way round: that is how much too wide ULA is."),
+        (0.99, "Multiply by 1 / lambda: the noise adds what is missing from that variance."),
+        otherwise="Ask for (1 - gamma lambda)^2 / lambda + c = 1 / lambda, and compare c with 2 gamma.",
+    ),
 }

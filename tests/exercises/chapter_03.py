@@ -9,6 +9,8 @@ from pcltut.models import LinearGaussian
 from pcltut.samplers import run, ula, value_and_score_of
 
 W = torch.tensor([[3.0, 0.0], [4.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+# Stationarity at variance 1 / lambda: c = (1 - (1 - gamma lambda)^2) / lambda, over 2 gamma.
+LESS_NOISE = (1 - (1 - 0.1 * 9) ** 2) / 9 / (2 * 0.1)
 
 
 def toy_chains(share_noise: bool) -> torch.Tensor:
@@ -30,6 +32,7 @@ def right() -> dict[str, list]:
         "3.2": [2, 2.0, torch.tensor([2.0])],
         "3.3": [edge, edge.item(), 0.276],
         "3.4": [toy_chains(share_noise=True)[:, 0].var(), 0, 1e-20],
+        "3.6": [LESS_NOISE, 0.55, torch.tensor(0.55)],
         "3.5": [35, math.ceil(math.log(0.5) / math.log(0.98)), torch.tensor(35)],
     }
 
@@ -64,6 +67,14 @@ def wrong() -> list[tuple[str, object, str]]:
         ("3.4", -1.0, "cannot be negative"),
         ("3.4", 5.0, "left of the noise"),
         ("3.4", [1.0, 2.0], "one number"),
+        ("3.6", 0.45, "what must go"),
+        ("3.6", 0.1, "distance from the mean"),
+        ("3.6", 0.01, "survives a step"),
+        ("3.6", 0.11, "divide it by 2 gamma"),
+        ("3.6", 0.55**0.5, "standard deviations"),
+        ("3.6", 1 / 0.55, "other way round: that is how much"),
+        ("3.6", 0.99, "Multiply by"),
+        ("3.6", 3, "Ask for"),
         ("3.5", 34, "after 34"),
         ("3.5", math.log(0.5) / math.log(0.98), "after 34"),
         ("3.5", math.ceil(0.5 * math.log(0.5) / math.log(0.98)), "variance"),
