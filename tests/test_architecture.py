@@ -126,3 +126,18 @@ def test_library_code_is_quiet_and_described(path: Path) -> None:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             assert ast.get_docstring(node), f"line {node.lineno}: {node.name} has no docstring"
+
+
+@each(SOURCES + TOOLS)
+def test_a_generator_is_passed_by_its_name(path: Path) -> None:
+    """Randomness is visible at each call; the one exception is `Kernel.draw(state, generator)`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("draw"):
+            positional = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
+            assert "generator" not in positional, f"line {node.lineno}: {node.name} takes generator by position"
+
+
+@each(SOURCES)
+def test_normal_noise_is_drawn_in_one_place(path: Path) -> None:
+    if path != PACKAGE / "noise.py":
+        assert "torch.randn(" not in path.read_text(encoding="utf-8"), "use pcltut.noise.standard_normal"
