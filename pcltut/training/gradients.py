@@ -59,19 +59,41 @@ class MeanGradient:
     def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
         # Sums of their own: autograd may give two parameters one and the same tensor as their gradient.
         self.total = [torch.zeros_like(parameter) for parameter in parameters]
-        self.log_joint: Tensor | float = 0.0
+        self.log_joints: Tensor | float = 0.0
         self.num_states, self.num_images = 0, 0
 
     def add(self, log_joint: Tensor, theta_gradient: Sequence[Tensor]) -> None:
         """Add one state of all chains: its log-joints, and the gradient of their sum."""
         if self.total:
             torch._foreach_add_(self.total, list(theta_gradient))
-        self.log_joint = self.log_joint + log_joint.mean()
+        self.log_joints = self.log_joints + log_joint.mean()
         self.num_states, self.num_images = self.num_states + 1, log_joint.numel()
 
     def descent(self) -> Sequence[Tensor]:
         """Minus the mean over states and images."""
         return torch._foreach_mul(self.total, -1 / (self.num_images * self.num_states)) if self.total else ()
+
+    def log_joint(self) -> Tensor:
+        """The mean log-joint over states and images, in nats."""
+        return self.log_joints / self.num_states
+
+
+class ChainHealth:
+    """Mean acceptance and number of restarts along a chain."""
+
+    def __init__(self) -> None:
+        self.acceptances: list[Tensor] = []
+        self.num_restarts = 0
+
+    def add(self, acceptance: Tensor | None, num_restarts: int) -> None:
+        """Add one step of all chains."""
+        if acceptance is not None:
+            self.acceptances.append(acceptance.mean())
+        self.num_restarts += num_restarts
+
+    def acceptance(self) -> Tensor | float:
+        """The mean over steps; NaN without a Metropolis test."""
+        return torch.stack(self.acceptances).mean() if self.acceptances else math.nan
 
 
 class ForwardKL:

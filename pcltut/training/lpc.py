@@ -27,7 +27,7 @@ from pcltut.samplers import (
 )
 from pcltut.samplers.kernel import check_step_size
 from pcltut.training.algorithm import Algorithm
-from pcltut.training.gradients import ForwardKL, Gradients, MeanGradient, joint_target, trained_parameters
+from pcltut.training.gradients import ChainHealth, ForwardKL, Gradients, MeanGradient, joint_target, trained_parameters
 
 WarmStart = Literal["reverse", "forward", "jeffreys", "prior", "persistent"]
 States = Literal["all", "last", "after-burn-in"]
@@ -176,18 +176,17 @@ class LPC(Algorithm):
         z_0 = self._start(model, q, x, start, generator)
         kernels, theta_at = self._kernels(model, x, theta)
         forward_kl = ForwardKL(q) if self.warm_start in ("forward", "jeffreys") else None
-        acceptance, num_restarts = x.new_zeros(()), 0
-        steps = walk(kernels, kernels[0].init(z_0), generator=generator, on_divergence=self.on_divergence)
-        for t, (state, info, restarted) in enumerate(steps):
+        health = ChainHealth()
+        chain = walk(kernels, kernels[0].init(z_0), generator=generator, on_divergence=self.on_divergence)
+        for t, (state, info, restarts) in enumerate(chain):  # from z_t, with its score, to z_{t+1}
             if t == 0:
-                first = info  # its score is the reverse KL's gradient
+                first = info  # its score is what the reverse KL sends back to the encoder
             if t in self._used(self.accumulate):
                 total.add(*theta_at(state, info))
             if forward_kl is not None and t in self._used(self.encoder_states):
                 forward_kl.add(state.z)
-            acceptance = acceptance + (math.nan if info.acceptance is None else info.acceptance.mean() / self.num_steps)
-            num_restarts += restarted
-        log_joint = total.log_joint / total.num_states
+            health.add(info.acceptance, restarts)
+        log_joint = total.log_joint()
         return Gradients(
             model=total.descent(),
             encoder=self._encoder_gradient(phi, q, z_0, first.score, forward_kl),
@@ -195,8 +194,8 @@ class LPC(Algorithm):
             log_joint=log_joint,
             decoder_evaluations=self._decoder_evaluations(),
             chain=state,
-            acceptance=acceptance,
-            num_restarts=num_restarts,
+            acceptance=health.acceptance(),
+            num_restarts=health.num_restarts,
         )
 
     def stability_margin(self, model: GenerativeModel, x: Tensor, chain: ChainState) -> float:
