@@ -126,8 +126,9 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     handler = functools.partial(quiet, directory=str(www))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         address = f"http://127.0.0.1:{server.server_address[1]}/"
-        version = {"name": "one", "version": "1.0.0", "dist": {"tarball": f"{address}one.tgz"}}
-        (www / "one").write_text(json.dumps({"name": "one", "versions": {"1.0.0": version}}))
+        dist = {"tarball": f"{address}one.tgz"}
+        versions = {number: {"name": "one", "version": number, "dist": dist} for number in ("1.0.0", "1.0.1")}
+        (www / "one").write_text(json.dumps({"name": "one", "versions": versions}))
         needs = {"name": "x", "dependencies": {"one": "1.0.0"}}
         (folder / "package.json").write_text(json.dumps(needs))
         packages = {"": needs, "node_modules/one": {"version": "1.0.0", "integrity": f"sha512-{digest}"}}
@@ -146,20 +147,22 @@ def test_npm_installs_what_the_lockfile_names(registry):
     assert (folder / "node_modules" / "one" / "a.js").read_text() == "a"
 
 
-def test_an_altered_archive_is_refused(registry):
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_altered_archive_is_refused(whole, registry):
     www, folder = registry
     content = bytearray((www / "one.tgz").read_bytes())
-    content[-1] ^= 1
+    content[4 if whole else -1] ^= 1  # the time in the header of the compressed file, or its length
     (www / "one.tgz").write_bytes(content)
-    with pytest.raises(vendor.VendorError, match=r"EINTEGRITY.*was altered on the way") as error:
+    with pytest.raises(vendor.VendorError, match="was altered on the way") as error:
         vendor.npm_ci(folder, retries=0)
     assert "\n" not in str(error.value)
     assert not (folder / "node_modules" / "one").exists()
 
 
-def test_a_lockfile_that_does_not_agree_is_an_error(registry):
+@pytest.mark.parametrize("version", ["1.0.1", "1.0.2"], ids=["there", "not-there"])
+def test_a_lockfile_that_does_not_agree_is_an_error(version, registry):
     _, folder = registry
-    (folder / "package.json").write_text(json.dumps({"name": "x", "dependencies": {"one": "1.0.1"}}))
+    (folder / "package.json").write_text(json.dumps({"name": "x", "dependencies": {"one": version}}))
     with pytest.raises(vendor.VendorError, match="do not agree"):
         vendor.npm_ci(folder, retries=0)
 

