@@ -24,6 +24,7 @@ CHECKSUM = "sha256"
 _HOST = re.sub(r"\W", "", platform.node())
 _PARTIAL = re.compile(r"\.partial-(\w*)-(\d+)-[0-9a-f]{8}(\.|$)")
 _DAY = 86_400.0  # seconds
+_own: set[str] = set()  # names of the partial files that this process is writing
 
 
 class FileError(OSError, ValueError):
@@ -87,6 +88,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+        _own.discard(partial.name)
 
 
 @contextlib.contextmanager
@@ -103,6 +105,7 @@ def partial_folder(parent: str | os.PathLike) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        _own.discard(folder.name)
 
 
 def made_folder(path: str | os.PathLike) -> Path:
@@ -122,7 +125,9 @@ def made_folder(path: str | os.PathLike) -> Path:
 
 
 def _partial(folder: Path, suffix: str = "") -> Path:
-    return folder / f".partial-{_HOST}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
+    name = f".partial-{_HOST}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
+    _own.add(name)
+    return folder / name
 
 
 def _unwritable(path: Path, error: OSError) -> FileError:
@@ -131,14 +136,19 @@ def _unwritable(path: Path, error: OSError) -> FileError:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove partial files and folders whose process is gone; those of other machines once they are a day old."""
-    for path in folder.iterdir():
-        if not (match := _PARTIAL.match(path.name)):
-            continue
-        with contextlib.suppress(OSError):  # another process removed it or finished it first
-            gone = match[1] == _HOST and not psutil.pid_exists(int(match[2]))
-            if gone or time.time() - path.stat().st_mtime > _DAY:
+    """Remove partial files and folders whose process is gone, as far as the system lets us."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if (match := _PARTIAL.match(path.name)) and _is_gone(path, match[1], int(match[2])):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _is_gone(path: Path, host: str, pid: int) -> bool:
+    if host != _HOST:  # on a disk that several machines share
+        return time.time() - path.stat().st_mtime > _DAY
+    if pid == os.getpid():  # in a container each life may have the same number
+        return path.name not in _own
+    return not psutil.pid_exists(pid)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

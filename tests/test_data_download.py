@@ -1,8 +1,10 @@
 """Downloads, from a server on this machine: complete or not at all."""
 
+import errno
 import gc
 import http.server
 import io
+import os
 import shutil
 import sys
 import tarfile
@@ -124,6 +126,21 @@ def test_a_folder_that_cannot_be_written_is_named_before_anything_is_fetched(ser
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(ValueError, match=r"Permission denied\)\); let PCLTUT_DATA name"):
         data.load("mnist", "train", tmp_path / "data")
+
+
+def test_a_set_may_lie_on_another_disk(server, tmp_path, rng, monkeypatch):
+    parts = serve_mnist(server, tmp_path, rng, monkeypatch)
+    replace = os.replace
+
+    def within_a_folder(source, target):
+        if Path(source).parent != Path(target).parent:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", within_a_folder)
+    root = tmp_path / "data"
+    assert torch.equal(data.load("mnist", "test", root).labels, expected(parts, "test")[1])
+    assert not [path for path in root.rglob("*") if path.name.startswith(".")]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")

@@ -204,6 +204,8 @@ def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path):
     assert len(names(tmp_path)) == 2 and all(name.startswith(".partial-") for name in names(tmp_path))
     with atomic_path(tmp_path / "living.txt") as living:
         living.write_text("half")
+        earlier = living.with_name(living.name[:-12] + "01234567.txt")  # this process's number in another life
+        earlier.write_text("half")
         write_text(tmp_path / "file.txt", "x")
         assert names(tmp_path) == [living.name, "file.txt"]
     elsewhere = tmp_path / ".partial-another_machine-1-0123abcd.txt"

@@ -1,7 +1,9 @@
 """Fetch a data set through torchvision, so that a broken download leaves everything as it was."""
 
 import contextlib
+import errno
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,7 +55,18 @@ def _move_files(folder: Path, root: Path) -> None:
     for path in sorted(files, key=lambda path: (-len(path.parts), path)):  # single images before the lists of them
         target = root / path.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(path, os.path.realpath(target))
+        _move(path, Path(os.path.realpath(target)))
+
+
+def _move(path: Path, target: Path) -> None:
+    try:
+        os.replace(path, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        beside = target.with_name(f".{target.name}.partial")  # a link leads to another disk
+        shutil.copyfile(path, beside)
+        os.replace(beside, target)
 
 
 def _listing(source: Source) -> str:
