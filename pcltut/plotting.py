@@ -46,7 +46,7 @@ HISTORY_LABELS = {
 }
 
 
-class PlainFigure(Figure):
+class _PlainFigure(Figure):
     """A figure that draws its texts without LaTeX, whatever the reader's style says of `text.usetex`."""
 
     def draw(self, renderer: RendererBase) -> None:
@@ -63,7 +63,7 @@ def new_figure(
     """A white figure, its size in inches, and its Axes: one, or an array of them as from `plt.subplots`."""
     with plt.rc_context({"text.usetex": False}):
         return plt.subplots(
-            nrows, ncols, figsize=(width, height), facecolor="white", layout="constrained", FigureClass=PlainFigure
+            nrows, ncols, figsize=(width, height), facecolor="white", layout="constrained", FigureClass=_PlainFigure
         )
 
 
