@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import secrets
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ CHECKSUM = "sha256"
 _HOST = re.sub(r"\W", "", platform.node())
 _PARTIAL = re.compile(r"\.partial-(\w*)-(\d+)-[0-9a-f]{8}(\.|$)")
 _DAY = 86_400.0  # seconds
+_own: set[str] = set()  # names of the partial files that this process is writing
 
 
 class FileError(OSError, ValueError):
@@ -51,11 +53,10 @@ def writable_path(path: str | os.PathLike) -> Path:
         FileError: a folder or a device lies there, or a file where a folder is needed.
     """
     path = Path(os.path.realpath(expanded(path)))
-    if path.exists() and not path.is_file():
-        raise FileError(f"got {path}, which is no regular file, expected the name of a file", "choose another path")
-    parent = next(folder for folder in path.parents if folder.exists())
-    if not parent.is_dir():
-        raise FileError(f"got {path}, but {parent} is a file, expected a folder there", "choose another path")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise FileError(f"got {path}, which is a folder or a device, expected a file", "choose another path")
+    if blocking := [folder for folder in path.parents if os.path.isfile(folder)]:
+        raise FileError(f"got {path}, but {blocking[0]} is a file, expected a folder", "choose another path")
     return path
 
 
@@ -69,7 +70,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     replaced.
     """
     path = writable_path(path)
-    partial = path.with_name(f".partial-{_HOST}-{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
+    partial = _partial(path.parent, path.suffix)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(path.parent)
@@ -83,22 +84,71 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     except FileError:
         raise
     except OSError as error:
-        problem = f"got {path}, which cannot be written ({error.strerror or error})"
-        raise FileError(problem, "make room or give the rights there, or choose another path") from error
+        raise _unwritable(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+        _own.discard(partial.name)
+
+
+@contextlib.contextmanager
+def partial_folder(parent: str | os.PathLike) -> Iterator[Path]:
+    """A new folder inside `parent`, removed at the end; what killed processes left there is removed too."""
+    parent = made_folder(parent)
+    folder = _partial(parent)
+    try:
+        _remove_leftovers(parent)
+        folder.mkdir()
+    except OSError as error:
+        raise _unwritable(parent, error) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _own.discard(folder.name)
+
+
+def made_folder(path: str | os.PathLike) -> Path:
+    """The folder of that name, `~` expanded, made if needed.
+
+    Raises:
+        FileError: there is a file in its place, or it cannot be made.
+    """
+    path = expanded(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise FileError(f"got {path}, a file or below one, expected a folder", "choose another folder") from error
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return path
+
+
+def _partial(folder: Path, suffix: str = "") -> Path:
+    name = f".partial-{_HOST}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
+    _own.add(name)
+    return folder / name
+
+
+def _unwritable(path: Path, error: OSError) -> FileError:
+    problem = f"got {path}, which cannot be written ({error.strerror or error})"
+    return FileError(problem, "make room or give the rights there, or choose another path")
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove partial files whose process is gone; those of other machines once they are a day old."""
-    for path in folder.iterdir():
-        if not (match := _PARTIAL.match(path.name)):
-            continue
-        with contextlib.suppress(OSError):  # another process removed it or finished it first
-            gone = match[1] == _HOST and not psutil.pid_exists(int(match[2]))
-            if gone or time.time() - path.stat().st_mtime > _DAY:
-                path.unlink()
+    """Remove partial files and folders whose process is gone, as far as the system lets us."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if (match := _PARTIAL.match(path.name)) and _is_gone(path, match[1], int(match[2])):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _is_gone(path: Path, host: str, pid: int) -> bool:
+    if host != _HOST:  # on a disk that several machines share
+        return time.time() - path.stat().st_mtime > _DAY
+    if pid == os.getpid():  # in a container each life may have the same number
+        return path.name not in _own
+    return not psutil.pid_exists(pid)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
@@ -178,16 +228,17 @@ def load_tensors(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, 
 
 @contextlib.contextmanager
 def exclusive(folder: str | os.PathLike) -> Iterator[None]:
-    """Stop if another process holds this folder, which must be there; where there are no file locks nothing is held.
+    """Stop if another process holds this folder, which is made if needed; it ends with the process, however that ends.
 
-    The lock ends with the process, however that ends.
+    Where there are no file locks (Windows, some network file systems) nothing is held.
     """
+    folder = made_folder(folder)
     try:
         import fcntl
     except ImportError:  # Windows
         yield
         return
-    handle = os.open(expanded(folder), os.O_RDONLY)
+    handle = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -195,7 +246,7 @@ def exclusive(folder: str | os.PathLike) -> Iterator[None]:
             raise FileError(
                 f"got {folder}, where another process is running", "wait for it or choose another folder"
             ) from None
-        except OSError:  # a network file system without locks on folders
+        except OSError:  # the file system has no locks on folders
             pass
         yield
     finally:

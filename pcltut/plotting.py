@@ -14,7 +14,9 @@ import torch
 from jaxtyping import Float
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from torch import Tensor
 
 from pcltut.evaluation import effective_sample_size, split_rhat
@@ -44,11 +46,25 @@ HISTORY_LABELS = {
 }
 
 
+class _PlainFigure(Figure):
+    """A figure that draws its texts without LaTeX, whatever the reader's style says of `text.usetex`."""
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw as ever; labels of ticks are made only now."""
+        with plt.rc_context({"text.usetex": False}):
+            for text in self.findobj(Text):
+                text.set_usetex(False)
+            super().draw(renderer)
+
+
 def new_figure(
     nrows: int = 1, ncols: int = 1, *, width: float = 6.0, height: float = 3.6
 ) -> tuple[Figure, Axes | np.ndarray]:
     """A white figure, its size in inches, and its Axes: one, or an array of them as from `plt.subplots`."""
-    return plt.subplots(nrows, ncols, figsize=(width, height), facecolor="white", layout="constrained", squeeze=True)
+    with plt.rc_context({"text.usetex": False}):
+        return plt.subplots(
+            nrows, ncols, figsize=(width, height), facecolor="white", layout="constrained", FigureClass=_PlainFigure
+        )
 
 
 def plot_images(

@@ -5,12 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from pcltut import data
+from pcltut.data.sources import find_source
 
 ROOT = Path(__file__).resolve().parents[1]
+batches = data.batches.__wrapped__  # without the shape checks of the tests, which would answer first
 
 
 def ramp(n: int = 7, shape: tuple[int, int, int] = (1, 2, 2)) -> data.Images:
@@ -70,6 +73,36 @@ def test_what_is_no_image_set_is_refused(field, value, message):
         images.__post_init__()
 
 
+@pytest.mark.parametrize(
+    ("pixels", "labels", "message"),
+    [
+        (np.zeros((2, 1, 2, 2), np.uint8), torch.zeros(2, dtype=torch.int64), r"pixels: got ndarray.*torch\.as_tensor"),
+        ([[[[0]]]], torch.zeros(1, dtype=torch.int64), "pixels: got list"),
+        (None, torch.zeros(1, dtype=torch.int64), "pixels: got NoneType"),
+        (torch.zeros(2, 1, 2, 2, dtype=torch.uint8), [0, 1], "labels: got list"),
+        (torch.zeros(2, 1, 2, 2, dtype=torch.uint8), np.zeros(2, np.int64), "labels: got ndarray"),
+    ],
+    ids=["array", "list", "None", "labels-list", "labels-array"],
+)
+def test_what_is_no_tensor_is_refused_in_one_line(pixels, labels, message):
+    images = object.__new__(data.Images)  # around the shape checks of the tests, as above
+    for field, value in (("pixels", pixels), ("labels", labels), ("name", "x"), ("split", "train")):
+        object.__setattr__(images, field, value)
+    with pytest.raises(ValueError, match=message) as error:
+        images.__post_init__()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [torch.tensor([7]), torch.tensor([-8]), torch.tensor([0.5]), torch.tensor([True, False]), slice(None, None, -1)],
+    ids=["beyond", "below", "fraction", "short-mask", "backwards"],
+)
+def test_an_index_that_does_not_fit_is_refused_with_the_number_of_images(index):
+    with pytest.raises(ValueError, match=r"index: got .*expected whole numbers below 7"):
+        ramp()[index]
+
+
 def test_repr_is_one_short_line():
     assert repr(ramp()) == "Images(name='ramp', split='train', n=7, event_shape=(1, 2, 2), device='cpu')"
 
@@ -85,7 +118,7 @@ def test_to_moves_both_tensors():
 @pytest.mark.parametrize("batch_size", [1, 3, 7, 10])
 def test_an_epoch_holds_each_image_once(batch_size, generator):
     images = ramp()
-    seen = list(data.batches(images, batch_size, generator))
+    seen = list(data.batches(images, batch_size, generator=generator))
     assert [len(batch.x) for batch in seen[:-1]] == [min(batch_size, 7)] * (len(seen) - 1)
     index = torch.cat([batch.index for batch in seen])
     assert sorted(index.tolist()) == list(range(7))
@@ -96,30 +129,38 @@ def test_an_epoch_holds_each_image_once(batch_size, generator):
 def test_order_comes_from_the_generator_alone():
     def order(seed: int) -> list[int]:
         generator = torch.Generator().manual_seed(seed)
-        return torch.cat([batch.index for batch in data.batches(ramp(200), 32, generator)]).tolist()
+        return torch.cat([batch.index for batch in data.batches(ramp(200), 32, generator=generator)]).tolist()
 
     assert order(0) == order(0) != order(1)
     generator = torch.Generator().manual_seed(0)
-    first, second = (torch.cat([b.index for b in data.batches(ramp(200), 32, generator)]) for _ in range(2))
+    first, second = (torch.cat([b.index for b in data.batches(ramp(200), 32, generator=generator)]) for _ in range(2))
     assert not torch.equal(first, second)
 
 
 def test_the_generator_moves_on_by_one_epoch_however_many_batches_are_taken():
     one, two = (torch.Generator().manual_seed(0) for _ in range(2))
-    list(data.batches(ramp(), 2, one))
-    next(data.batches(ramp(), 2, two))
+    list(data.batches(ramp(), 2, generator=one))
+    next(data.batches(ramp(), 2, generator=two))
     assert torch.equal(one.get_state(), two.get_state())
 
 
-@pytest.mark.parametrize("batch_size", [0, -1])
+@pytest.mark.parametrize("batch_size", [0, -1, 2.0, "2", None])
 def test_batch_size_is_checked_at_the_call(batch_size, generator):
-    with pytest.raises(ValueError, match=f"batch_size: got {batch_size}"):
-        data.batches(ramp(), batch_size, generator)
+    with pytest.raises(ValueError, match=f"batch_size: got {batch_size!r}"):
+        batches(ramp(), batch_size, generator=generator)
+
+
+def test_batches_take_an_image_set_and_a_generator_by_its_name(generator):
+    for images, source in ((ramp().pixels, generator), (ramp(), 0), (ramp(), None)):
+        with pytest.raises(ValueError, match=r"expected Images and a torch\.Generator"):
+            batches(images, 2, generator=source)
+    with pytest.raises(TypeError):
+        batches(ramp(), 2, generator)
 
 
 def test_an_empty_set_has_no_batches(generator):
     with pytest.raises(ValueError, match="empty"):
-        data.batches(ramp()[:0], 2, generator)
+        data.batches(ramp()[:0], 2, generator=generator)
 
 
 @pytest.mark.gpu
@@ -128,7 +169,7 @@ def test_an_empty_set_has_no_batches(generator):
 def test_batches_lie_on_the_images_device_whatever_the_generators(generator_device):
     images = ramp().to("cuda")
     generator = torch.Generator(generator_device).manual_seed(0)
-    seen = list(data.batches(images, 3, generator))
+    seen = list(data.batches(images, 3, generator=generator))
     assert all(tensor.device.type == "cuda" for batch in seen for tensor in batch)
     assert sorted(torch.cat([batch.index for batch in seen]).tolist()) == list(range(7))
 
@@ -146,6 +187,12 @@ def test_batches_lie_on_the_images_device_whatever_the_generators(generator_devi
 def test_wrong_names_are_answered_with_the_right_ones(name, split, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         data.load(name, split)
+
+
+@pytest.mark.parametrize("name", [None, ["mnist"], 3])
+def test_what_is_no_name_is_answered_too(name):
+    with pytest.raises(ValueError, match="expected one of fashion-mnist-mini"):
+        find_source.__wrapped__(name)
 
 
 def test_importing_and_loading_needs_no_torchvision_and_moves_nothing():

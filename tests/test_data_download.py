@@ -1,9 +1,12 @@
 """Downloads, from a server on this machine: complete or not at all."""
 
+import errno
 import gc
 import http.server
 import io
+import os
 import shutil
+import sys
 import tarfile
 import threading
 import zipfile
@@ -15,7 +18,6 @@ import torch
 from image_sets import expected, make_celeba64, make_cifar10, make_idx, make_svhn, md5_of, use_small_sets
 
 from pcltut import data
-from pcltut.data import sources
 from pcltut.data.torchvision_compat import import_torchvision
 
 # torchvision keeps an answer 404 open until it is collected
@@ -76,7 +78,7 @@ def serve_mnist(server, tmp_path, rng, monkeypatch) -> dict:
     cls = import_torchvision().datasets.MNIST
     parts = make_idx(www, rng, monkeypatch, "mnist")
     monkeypatch.setattr(cls, "mirrors", [url])
-    monkeypatch.setattr(cls, "resources", list(sources.SOURCES["mnist"].sums))
+    monkeypatch.setattr(cls, "resources", [(file.name, md5_of(file)) for file in sorted(www.glob("*.gz"))])
     return parts
 
 
@@ -109,6 +111,49 @@ def test_a_failed_download_says_why_in_one_line_and_leaves_no_file(trouble, serv
     assert names(tmp_path / "data") == set()
 
 
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_fetched(server, tmp_path, rng, monkeypatch):
+    serve_mnist(server, tmp_path, rng, monkeypatch)
+    monkeypatch.setattr("pcltut.data.download._fetch", None)  # would fail with another message
+    (tmp_path / "file").write_text("in the place of the folder")
+    for root in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ValueError, match=r"its place cannot be used .*PCLTUT_DATA") as error:
+            data.load("mnist", "train", root)
+        assert str(root) in str(error.value) and "\n" not in str(error.value)
+
+    def refuse(self, *arguments, **keywords):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(ValueError, match=r"Permission denied\)\); let PCLTUT_DATA name"):
+        data.load("mnist", "train", tmp_path / "data")
+
+
+def test_a_set_may_lie_on_another_disk(server, tmp_path, rng, monkeypatch):
+    parts = serve_mnist(server, tmp_path, rng, monkeypatch)
+    replace = os.replace
+
+    def within_a_folder(source, target):
+        if Path(source).parent != Path(target).parent:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", within_a_folder)
+    root = tmp_path / "data"
+    assert torch.equal(data.load("mnist", "test", root).labels, expected(parts, "test")[1])
+    assert not [path for path in root.rglob("*") if path.name.startswith(".")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_downloaded_file_is_written_through_a_link(server, tmp_path, rng, monkeypatch):
+    serve_mnist(server, tmp_path, rng, monkeypatch)
+    root, real = tmp_path / "data", tmp_path / "real.gz"
+    link = root / "MNIST" / "raw" / "t10k-images-idx3-ubyte.gz"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(real)
+    data.load("mnist", "test", root)
+    assert link.is_symlink() and real.read_bytes() == (tmp_path / "www" / link.name).read_bytes()
+
+
 @pytest.mark.parametrize("arrives", [True, False])
 def test_get_replaces_a_damaged_file_only_by_a_complete_one(arrives, server, tmp_path, rng, monkeypatch):
     serve_mnist(server, tmp_path, rng, monkeypatch)
@@ -117,7 +162,7 @@ def test_get_replaces_a_damaged_file_only_by_a_complete_one(arrives, server, tmp
     good, bad = (root / "MNIST" / "raw" / f"{prefix}-images-idx3-ubyte.gz" for prefix in ("train", "t10k"))
     before = good.read_bytes(), bad.read_bytes()
     bad.write_bytes(b"damaged")
-    with pytest.raises(ValueError, match="altered"):
+    with pytest.raises(ValueError, match="not a complete gzip file"):
         data.load("mnist", "test", root)  # a damaged file is reported, not silently fetched again
     if arrives:
         data.get("mnist", root)

@@ -1,8 +1,11 @@
 """The pins, the ranges, and what `pip install .` installs."""
 
+import json
+import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -63,17 +66,86 @@ def test_the_citation_names_the_version() -> None:
     assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
-def test_a_wheel_holds_the_whole_package_and_its_data(tmp_path: Path) -> None:
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "pcltut", tmp_path / "source" / "pcltut", ignore=ignore)
+BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_{0}(sys.argv[1]))"
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what `pip install .` reads, since a build writes beside it."""
+    folder = tmp_path_factory.mktemp("source")
+    for name in ("pcltut", "book/results"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tmp_path / "source")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    command += ["--wheel-dir", str(tmp_path), str(tmp_path / "source")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source))
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def pip(command: str, *arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", command, "--quiet", "--disable-pip-version-check", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    names = {name for name in zipfile.ZipFile(wheel).namelist() if not name.startswith("pcltut-")}
-    source = tmp_path / "source"
+
+
+def packaged(source: Path) -> set[str]:
+    """All files of the package, and the committed results, under the names that they have when installed."""
     files = {path.relative_to(source).as_posix() for path in source.glob("pcltut/**/*") if path.is_file()}
-    assert names == files
+    return files | {f"pcltut/results/{path.name}" for path in source.glob("book/results/*.json")}
+
+
+def test_a_wheel_holds_the_whole_package_its_data_and_the_results(source: Path, wheel: Path) -> None:
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if not name.startswith("pcltut-")}
+    assert names == packaged(source)
+    assert "pcltut/results/headline.json" in names
+
+
+def test_an_sdist_holds_what_a_wheel_is_made_of(source: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", BUILD.format("sdist"), str(tmp_path)]
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as tar:
+        names = {name.partition("/")[2] for name in tar.getnames()}
+    results = {f"book/results/{path.name}" for path in source.glob("book/results/*.json")}
+    assert results <= names
+    assert {name for name in packaged(source) if not name.startswith("pcltut/results/")} <= names
+
+
+def test_an_installed_package_finds_its_results_from_anywhere(wheel: Path, tmp_path: Path) -> None:
+    """As in Colab: no repository, another present folder, and git projects of others around it."""
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    pip("install", "--no-deps", "--target", str(tmp_path / "site"), str(wheel))
+    code = """
+import importlib, json
+from pcltut.files import PACKAGE, package_commit, results_folder
+importlib.import_module("pcltut.results")
+found = sorted(path.name for path in results_folder().iterdir() if path.suffix == ".json")
+print(json.dumps([str(PACKAGE), found, package_commit()]))
+"""
+    environment = {key: value for key, value in os.environ.items() if key != "PCLTUT_COMMIT"}
+    environment["PYTHONPATH"] = str(tmp_path / "site")
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    package, found, commit = json.loads(done.stdout)
+    assert Path(package) == (tmp_path / "site" / "pcltut").resolve()
+    assert found == sorted(path.name for path in (ROOT / "book" / "results").glob("*.json"))
+    assert commit == "unknown"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=lambda path: path.name)
+def test_the_workflow_files_pass_githubs_schema(path: Path) -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

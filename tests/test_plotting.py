@@ -1,6 +1,7 @@
 """Plots: what is drawn equals what was given, and nothing global changes."""
 
 import dataclasses
+import io
 import subprocess
 import sys
 
@@ -55,6 +56,28 @@ def test_new_figures_are_white_whatever_the_style():
     assert figure.get_facecolor() == (1, 1, 1, 1)
     assert axes.shape == (2, 3)
     assert figure.get_size_inches().tolist() == [5, 4]
+
+
+def test_a_style_that_wants_latex_changes_no_figure():
+    """The reader's matplotlibrc may say text.usetex: True where no LaTeX is installed; texts are not written for it."""
+
+    def draw() -> bytes:
+        fig, ax = plotting.new_figure()
+        plotting.plot_path(torch.tensor([[0.0, 0.1], [3.0, 2000.0]]), ax=ax, label="50 % of a_b", title="$z$ & 50 %")
+        ax.set_yscale("log")
+        ax.text(1.0, 10.0, "a_b")
+        fig.canvas.draw()
+        pixels = bytes(fig.canvas.buffer_rgba())
+        fig.savefig(io.BytesIO(), bbox_inches="tight")
+        plt.close(fig)
+        return pixels
+
+    plain = draw()
+    with plt.rc_context({"text.usetex": True}):
+        assert draw() == plain
+        images = plotting.plot_images(torch.zeros(4, 1, 5, 5), title="50 %", row_labels=["a_b", "c"])
+        images.figure.savefig(io.BytesIO(), bbox_inches="tight")
+        assert plt.rcParams["text.usetex"]
 
 
 def test_colors_differ_for_the_color_blind():

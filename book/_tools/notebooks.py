@@ -25,6 +25,8 @@ from freshness import BOOK, ROOT, code_cells, is_fresh, output_hash, source_hash
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from pcltut.files import write_text
+
 TOOLS = Path(__file__).resolve().parent
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -149,10 +151,7 @@ def write(path: Path, text: str) -> bool:
     """Write `text` unless the file holds it already; a reader never sees half a file."""
     if path.is_file() and path.read_bytes() == text.encode():
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(text.encode())
-    partial.replace(path)
+    write_text(path, text)
     return True
 
 

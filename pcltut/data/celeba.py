@@ -5,6 +5,7 @@ antialiased bilinear filter. Crops differ between papers (108, 128, 140, 148, 16
 do the numbers that depend on them; 140 is our choice.
 """
 
+import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,15 +22,25 @@ from pcltut.files import FileError, load_tensors, save_tensors
 CROP, SIZE = 140, 64
 
 
-def read_celeba64(root: Path, split: str) -> tuple[UInt8[Tensor, "n c h w"], Int64[Tensor, " n"]]:
-    """Pixels and persons of a split, from the file that the first call left, or from the JPEG files."""
-    cache = root / "celeba64" / f"{split}.safetensors"
+def read_celeba64(root: Path, split: str, *, cache: Path) -> tuple[UInt8[Tensor, "n c h w"], Int64[Tensor, " n"]]:
+    """Pixels and persons of a split, from the file that the first call left, or from the JPEG files below `root`.
+
+    The file only saves time: where it cannot be written the images are decoded at each call, and where it is damaged
+    it is made again if the JPEG files are there.
+    """
+    present = (root / "celeba" / "list_eval_partition.txt").exists()
     if cache.exists():
-        return _read_cache(cache)
+        try:
+            return _read_cache(cache)
+        except DataError:
+            if not present:
+                raise
     dataset = import_torchvision().datasets.CelebA(
         root, split={"validation": "valid"}.get(split, split), target_type="identity"
     )
     folder = root / dataset.base_folder / "img_align_celeba"
+    if (folder / folder.name).is_dir():  # an archive unpacked into a folder of its own name
+        folder = folder / folder.name
     pixels = torch.empty(len(dataset.filename), 3, SIZE, SIZE, dtype=torch.uint8)
 
     def place(i: int) -> None:
@@ -39,7 +50,10 @@ def read_celeba64(root: Path, split: str) -> tuple[UInt8[Tensor, "n c h w"], Int
         for _ in pool.map(place, range(len(pixels))):
             pass
     labels = dataset.identity.squeeze(1).long().contiguous()
-    save_tensors(cache, {"pixels": pixels, "labels": labels}, {"crop": str(CROP)})
+    try:
+        save_tensors(cache, {"pixels": pixels, "labels": labels}, {"crop": str(CROP)})
+    except FileError as error:
+        logging.getLogger(__name__).warning("%s: its images will be decoded at each call", error.problem)
     return pixels, labels
 
 

@@ -1,15 +1,17 @@
 """Fetch a data set through torchvision, so that a broken download leaves everything as it was."""
 
 import contextlib
+import errno
 import os
+import shutil
 import socket
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from pcltut.data.images import DataError
 from pcltut.data.sources import Source
 from pcltut.data.torchvision_compat import import_torchvision
+from pcltut.files import FileError, partial_folder
 
 _ARCHIVES = (".tar.gz", ".zip")  # their content is unpacked, so they need not stay (IDX files are .gz)
 
@@ -21,11 +23,15 @@ def download(source: Source, root: Path) -> None:
     replaced at the end, in one step, by a complete one, or not at all.
     """
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".download-{source.name}-", dir=root) as folder:
+        with partial_folder(root) as folder:
             with _timeout(60.0):
-                _fetch(source, Path(folder))
-            _move_files(Path(folder), root)
+                _fetch(source, folder)
+            _move_files(folder, root)
+    except FileError as error:
+        raise DataError(
+            f"{source.name}: not found, and its place cannot be used ({error.problem})",
+            "let PCLTUT_DATA name a folder that can be written",
+        ) from error
     except Exception as error:  # torchvision and what it calls raise a dozen unrelated classes here
         reason = " ".join(f"{error}".split()) or type(error).__name__
         raise DataError(
@@ -49,7 +55,18 @@ def _move_files(folder: Path, root: Path) -> None:
     for path in sorted(files, key=lambda path: (-len(path.parts), path)):  # single images before the lists of them
         target = root / path.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
+        _move(path, Path(os.path.realpath(target)))
+
+
+def _move(path: Path, target: Path) -> None:
+    try:
         os.replace(path, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        beside = target.with_name(f".{target.name}.partial")  # a link leads to another disk
+        shutil.copyfile(path, beside)
+        os.replace(beside, target)
 
 
 def _listing(source: Source) -> str:

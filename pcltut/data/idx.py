@@ -16,7 +16,7 @@ from pcltut.data.images import DataError
 _UNSIGNED_BYTES = 8
 
 
-def read_idx(path: Path, *, sha256: str | None = None, md5: str | None = None) -> UInt8[Tensor, "..."]:
+def read_idx(path: Path, *, sha256: str | None = None) -> UInt8[Tensor, "..."]:
     """Read an IDX file of bytes, plain or (name ending in .gz) compressed.
 
     The header is two zero bytes, the type (8: unsigned bytes), the number of dimensions, and each size as a
@@ -24,11 +24,11 @@ def read_idx(path: Path, *, sha256: str | None = None, md5: str | None = None) -
 
     Args:
         sha256: expected checksum of the content **after** decompression.
-        md5: expected checksum of the file as stored, the one that torchvision lists.
     """
-    stored = path.read_bytes()
-    if md5 is not None and hashlib.md5(stored, usedforsecurity=False).hexdigest() != md5:
-        raise DataError(f"{path}: the file was altered or truncated (its MD5 is not {md5})")
+    try:
+        stored = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: the file cannot be read ({error.strerror})") from error
     try:
         content = gzip.decompress(stored) if path.suffix == ".gz" else stored
     except (OSError, EOFError, zlib.error) as error:
@@ -41,8 +41,10 @@ def read_idx(path: Path, *, sha256: str | None = None, md5: str | None = None) -
     if len(content) < start:
         raise DataError(f"{path}: the header of the IDX file is cut off")
     sizes = tuple(np.frombuffer(content, ">i4", count=content[3], offset=4).tolist())
+    if min(sizes, default=-1) < 0:
+        raise DataError(f"{path}: got sizes {sizes} in the IDX header, expected at least one, none negative")
     if len(content) - start != math.prod(sizes):
         raise DataError(
             f"{path}: {len(content) - start} values, expected {math.prod(sizes)} for a set of sizes {sizes}"
         )
-    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=start).reshape(sizes)
+    return torch.from_numpy(np.frombuffer(content, np.uint8)[start:].copy()).reshape(sizes)

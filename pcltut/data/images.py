@@ -37,12 +37,17 @@ class Images:
     split: str
 
     def __post_init__(self):
+        for name in ("pixels", "labels"):
+            if not isinstance(got := getattr(self, name), Tensor):
+                raise ValueError(f"{name}: got {type(got).__name__}, expected a tensor; use torch.as_tensor({name})")
         if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4:
             got = f"{self.pixels.dtype} of shape {tuple(self.pixels.shape)}"
             raise ValueError(f"pixels: got {got}, expected torch.uint8 [n, c, h, w]; scale floats to 0..255 and round")
         if self.labels.dtype != torch.int64 or self.labels.shape != self.pixels.shape[:1]:
             got = f"{self.labels.dtype} of shape {tuple(self.labels.shape)}"
-            raise ValueError(f"labels: got {got}, expected torch.int64 [{len(self.pixels)}], one for each image")
+            raise ValueError(
+                f"labels: got {got}, expected torch.int64 [{len(self.pixels)}], one for each image; use labels.long()"
+            )
         if self.labels.device != self.pixels.device:
             raise ValueError(
                 f"labels are on {self.labels.device}, pixels on {self.pixels.device}; use Images.to(device)"
@@ -79,7 +84,13 @@ class Images:
             )
         if isinstance(index, Tensor):
             index = index.to(self.device)
-        return replace(self, pixels=self.pixels[index], labels=self.labels[index])
+        try:
+            return replace(self, pixels=self.pixels[index], labels=self.labels[index])
+        except (IndexError, ValueError) as error:  # a step below 0, fractions, numbers out of range
+            raise ValueError(
+                f"index: got {index!r}, expected whole numbers below {len(self)}, or {len(self)} times true or false; "
+                "check it against len(images)"
+            ) from error
 
     def as_float(self) -> Float[Tensor, "n c h w"]:
         """The images as the models see them: ``x = 2 k / 255 - 1`` in [-1, 1], float32."""
@@ -94,7 +105,7 @@ class Batch(NamedTuple):
     index: Int64[Tensor, " batch"]  # where each image stands in the set
 
 
-def batches(images: Images, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:
+def batches(images: Images, batch_size: int, *, generator: torch.Generator) -> Iterator[Batch]:
     """One epoch: all images in random order, in batches that lie on the images' device.
 
     Each image comes exactly once; the last batch is smaller where ``batch_size`` does not divide the number
@@ -102,10 +113,13 @@ def batches(images: Images, batch_size: int, generator: torch.Generator) -> Iter
     another than the images'), so the generator's state afterwards does not depend on how many batches are
     taken.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size: got {batch_size}, expected at least 1")
+    if not isinstance(images, Images) or not isinstance(generator, torch.Generator):
+        got = f"{type(images).__name__} and {type(generator).__name__}"
+        raise ValueError(f"got {got}, expected Images and a torch.Generator; load a set with pcltut.data.load")
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(f"batch_size: got {batch_size!r}, expected a whole number from 1 on; choose 64, for example")
     if len(images) == 0:
-        raise ValueError(f"images: got an empty set ({images!r}), expected at least one image")
+        raise ValueError(f"images: got an empty set ({images!r}), expected at least one image; take a larger part")
     order = torch.randperm(len(images), generator=generator, device=generator.device).to(images.device)
     return _slices(images, order, batch_size)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from pcltut.data.celeba import read_celeba64
 from pcltut.data.idx import read_idx
 from pcltut.data.images import DataError
-from pcltut.data.sources import Source, locate
+from pcltut.data.sources import Source, locate, torchvision_root
 from pcltut.data.torchvision_compat import import_torchvision
 
 Arrays = tuple[UInt8[Tensor, "n c h w"], Int64[Tensor, " n"]]
@@ -19,17 +19,16 @@ Arrays = tuple[UInt8[Tensor, "n c h w"], Int64[Tensor, " n"]]
 def read_idx_set(source: Source, root: Path, part: str) -> Arrays:
     """MNIST and Fashion-MNIST: gray images and labels in two IDX files; torchvision is not needed."""
     sums = dict(source.sums)
-    tensors = []
-    for path in locate(source, root)[:2] if part == "train" else locate(source, root)[2:]:
-        expected = sums.get(path.name, "")
-        tensors.append(read_idx(path, **({"sha256": expected} if len(expected) == 64 else {"md5": expected or None})))
-    pixels, labels = tensors
+    named = list(zip(source.files, locate(source, root), strict=True))
+    pixels, labels = (
+        read_idx(path, sha256=sums.get(Path(name).name)) for name, path in (named[:2] if part == "train" else named[2:])
+    )
     return pixels.unsqueeze(1), labels.long()
 
 
 def read_cifar10(source: Source, root: Path, part: str) -> Arrays:
     """CIFAR-10 from its Python batches; torchvision compares each file's MD5 before anything is unpickled."""
-    cls = import_torchvision().datasets.CIFAR10
+    cls, root = import_torchvision().datasets.CIFAR10, torchvision_root(source, root)
     try:
         images = cls(root, train=part == "train")
     except RuntimeError as error:
@@ -40,7 +39,7 @@ def read_cifar10(source: Source, root: Path, part: str) -> Arrays:
 
 def read_svhn(source: Source, root: Path, part: str) -> Arrays:
     """SVHN (cropped digits) from its MATLAB file; needs scipy."""
-    cls = import_torchvision().datasets.SVHN
+    cls, root = import_torchvision().datasets.SVHN, torchvision_root(source, root)
     try:
         images = cls(root, split=part)
     except RuntimeError as error:
@@ -64,11 +63,12 @@ def altered(files: Iterable[tuple[Path, str]], error: Exception) -> DataError:
 
 def read_celeba(source: Source, root: Path, part: str) -> Arrays:
     """CelebA: see `pcltut.data.celeba`; the labels are the numbers of the persons."""
+    files = torchvision_root(source, root)
     try:
-        return read_celeba64(root, part)
+        return read_celeba64(files, part, cache=root / source.name / f"{part}.safetensors")
     except RuntimeError as error:
         cls = import_torchvision().datasets.CelebA
-        lists = [(root / cls.base_folder / name, md5) for _, md5, name in cls.file_list if name.endswith(".txt")]
+        lists = [(files / cls.base_folder / name, md5) for _, md5, name in cls.file_list if name.endswith(".txt")]
         raise altered(lists, error) from error
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pcltut.data.images import DataError
+from pcltut.files import expanded
 
 SPLITS = ("train", "validation", "test")
 
@@ -17,9 +18,8 @@ class Source:
 
     Args: sizes: number of images of each split. The validation split is the last part of the official
         training set (CelebA and the mini set have their own). files: files (or folders) that must be there,
-        below the data folder, as torchvision lays them out. sums: checksums of files by name: SHA-256 of the
-        decompressed content (64 digits) or MD5 of the file as stored (32 digits). Sets without an entry are
-        checked by torchvision's own list. bytes: size of the download.
+        below the data folder, as torchvision lays them out. sums: SHA-256 of the decompressed content by
+        file name. Sets without them are checked by torchvision's own list. bytes: size of the download.
     """
 
     name: str
@@ -40,6 +40,23 @@ _IDX_FILES = (
     "t10k-labels-idx1-ubyte.gz",
 )
 _FASHION = "Xiao, Rasul, Vollgraf (2017), arXiv 1708.07747"
+_ZALANDO = "MIT, copyright 2017 Zalando SE"
+
+
+def _gray(name: str, torchvision_class: str, origin: str, license: str, bytes: int, sums: tuple[str, ...]) -> Source:
+    """MNIST or a set in its format: four IDX files, 60,000 + 10,000 gray images of 28 x 28."""
+    return Source(
+        name=name,
+        event_shape=(1, 28, 28),
+        sizes={"train": 55_000, "validation": 5_000, "test": 10_000},
+        origin=origin,
+        license=license,
+        bytes=bytes,
+        files=tuple(f"{torchvision_class}/raw/{file}" for file in _IDX_FILES),
+        sums=tuple(zip(_IDX_FILES, sums, strict=True)),
+        torchvision_class=torchvision_class,
+    )
+
 
 _ALL = (
     Source(
@@ -47,52 +64,34 @@ _ALL = (
         event_shape=(1, 28, 28),
         sizes={"train": 9_000, "validation": 1_000, "test": 2_000},
         origin=f"{_FASHION}; a stratified part, inside the package",
-        license="MIT, copyright 2017 Zalando SE",
+        license=_ZALANDO,
         bytes=0,
     ),
-    Source(
-        name="fashion-mnist",
-        event_shape=(1, 28, 28),
-        sizes={"train": 55_000, "validation": 5_000, "test": 10_000},
-        origin=_FASHION,
-        license="MIT, copyright 2017 Zalando SE",
-        bytes=30_878_645,
-        files=tuple(f"FashionMNIST/raw/{name}" for name in _IDX_FILES),
-        sums=tuple(
-            zip(
-                _IDX_FILES,
-                (
-                    "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-                    "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-                    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-                    "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-                ),
-                strict=True,
-            )
+    _gray(
+        "fashion-mnist",
+        "FashionMNIST",
+        _FASHION,
+        _ZALANDO,
+        30_878_645,
+        (
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
         ),
-        torchvision_class="FashionMNIST",
     ),
-    Source(
-        name="mnist",
-        event_shape=(1, 28, 28),
-        sizes={"train": 55_000, "validation": 5_000, "test": 10_000},
-        origin="LeCun, Cortes, Burges (1998)",
-        license="CC BY-SA 3.0",
-        bytes=11_594_722,
-        files=tuple(f"MNIST/raw/{name}" for name in _IDX_FILES),
-        sums=tuple(
-            zip(
-                _IDX_FILES,
-                (
-                    "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-                    "d53e105ee54ea40749a09fcbcd1e9432",
-                    "9fb629c4189551a2d022fa330f9573f3",
-                    "ec29112dd5afa0611ce80d1b7f02629c",
-                ),
-                strict=True,
-            )
+    _gray(
+        "mnist",
+        "MNIST",
+        "LeCun, Cortes, Burges (1998)",
+        "CC BY-SA 3.0",
+        11_594_722,
+        (
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
         ),
-        torchvision_class="MNIST",
     ),
     Source(
         name="cifar10",
@@ -140,14 +139,14 @@ SOURCES: dict[str, Source] = {source.name: source for source in _ALL}
 
 def find_source(name: str) -> Source:
     """The source of that name, or a `DataError` that lists the names."""
-    if name not in SOURCES:
+    if not isinstance(name, str) or name not in SOURCES:
         raise DataError(f"name: got {name!r}, expected one of {', '.join(SOURCES)}")
     return SOURCES[name]
 
 
 def data_root(root: str | os.PathLike | None = None) -> Path:
     """The folder of the data sets: ``root``, else the environment variable PCLTUT_DATA, else ./data."""
-    return Path(root if root is not None else os.environ.get("PCLTUT_DATA") or "data").expanduser()
+    return expanded(root if root is not None else os.environ.get("PCLTUT_DATA") or "data")
 
 
 def system_folders() -> tuple[Path, ...]:
@@ -157,11 +156,31 @@ def system_folders() -> tuple[Path, ...]:
 
 
 def locate(source: Source, root: Path) -> tuple[Path, ...]:
-    """All files of a set, in the data folder or (Fashion-MNIST) system-wide; empty if one is missing."""
-    candidates = [tuple(root / name for name in source.files)]
+    """All files of a set; empty if one is missing.
+
+    They lie in the data folder, one folder deeper (an archive unpacked by hand), or, Fashion-MNIST, system-wide. IDX
+    files may be unpacked.
+    """
+    deeper = source.files[0].partition("/")[0] if "/" in source.files[0] else source.name
+    candidates = [(folder, source.files) for folder in (root, root / deeper)]
     if source.name == "fashion-mnist":
-        candidates += [tuple(folder / name for name in _IDX_FILES) for folder in system_folders()]
-    for files in candidates:
-        if files and all(file.exists() for file in files):
-            return files
+        candidates += [(folder, _IDX_FILES) for folder in system_folders()]
+    for folder, names in candidates:
+        files = [next(filter(Path.exists, _spellings(folder / name)), None) for name in names]
+        if files and None not in files:
+            return tuple(files)
     return ()
+
+
+def _spellings(path: Path) -> tuple[Path, ...]:
+    """Where a file may lie: an IDX file also unpacked, under the names that unpacking gives it."""
+    if path.suffix != ".gz":
+        return (path,)
+    plain = path.with_suffix("")
+    return path, plain / plain.name, plain, plain.with_name(plain.name.replace("-idx", ".idx"))
+
+
+def torchvision_root(source: Source, root: Path) -> Path:
+    """The folder in which torchvision finds a set's files; the data folder itself where there are none."""
+    files = locate(source, root)
+    return files[0].parents[source.files[0].count("/")] if files else root
