@@ -275,10 +275,10 @@ MUTATIONS = (
         "test_training_state.py",
     ),
     Mutation(
-        "24 restart at the last state",
+        "24 all chains restarted with one",
         "samplers/chain.py",
-        "restart_diverged(state, start)\n        yield",
-        "restart_diverged(state, state)\n        yield",
+        "select_chains(lost, start, state)",
+        "select_chains(lost.any().expand_as(lost), start, state)",
         "test_samplers_exact.py",
     ),
 )
