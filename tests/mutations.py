@@ -28,7 +28,7 @@ from pcltut.training import LPC, VAE, fit
 for algorithm in (
     LPC(2, 1e-3), LPC(2, 1e-3, warm_start="forward"),
     LPC(2, 1e-3, warm_start="jeffreys", preconditioner=RMSPreconditioner()),
-    LPC(2, 1e-3, warm_start="persistent"), LPC(2, 1e-3, kernel="mala"), LPC.hoffman2017(2, 1e-2, num_leapfrog=2), VAE(),
+    LPC(2, 1e-3, warm_start="persistent"), LPC(2, 1e-3, incremental=True), LPC(2, 1e-3, kernel="mala"), LPC.hoffman2017(2, 1e-2, num_leapfrog=2), VAE(),
 ):
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(8, 1, 28, 28, generator=generator) * 2 - 1
@@ -255,7 +255,7 @@ MUTATIONS = (
     ),
     Mutation(
         "21 entropy left out of the reverse KL",
-        "training/lpc.py",
+        "training/gradients.py",
         "inflow += [first_score, torch.ones_like(outputs[-1])]",
         "inflow += [first_score, torch.zeros_like(outputs[-1])]",
         "test_training_gradients.py",
@@ -266,6 +266,20 @@ MUTATIONS = (
         '{"all": 0,',
         '{"all": self.num_steps // 2,',
         "test_training_gradients.py",
+    ),
+    Mutation(
+        "25 incremental theta-gradient as a sum over images",
+        "training/lpc.py",
+        "torch._foreach_mul(info.aux, -1 / len(x))",
+        "torch._foreach_mul(info.aux, -1.0)",
+        "test_training_incremental.py",
+    ),
+    Mutation(
+        "26 incremental encoder's gradient from the chain's last score",
+        "training/lpc.py",
+        "        yield Gradients((), encoder_descent(phi, q, z_0, first.score",
+        "        yield Gradients((), encoder_descent(phi, q, z_0, info.score",
+        "test_training_incremental.py",
     ),
     Mutation(
         "23 moments restored by position",

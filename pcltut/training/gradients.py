@@ -116,3 +116,30 @@ class ForwardKL:
         self.mean_gradient += normalized / self.q.scale
         self.log_scale_gradient += normalized.square() - 1
         self.num_states += 1
+
+
+def encoder_descent(
+    parameters: Sequence[nn.Parameter],
+    q: DiagonalGaussian | None,
+    z_0: Tensor,
+    first_score: Tensor | None,
+    forward_kl: ForwardKL | None,
+) -> Sequence[Tensor]:
+    """The encoder's descent direction, in one pass back through it: what flows into q, summed over the loss's terms.
+
+    Args:
+        first_score: of the chain at its start `z_0`, for a loss with the reverse KL: it is the gradient that the
+            reparameterized ELBO sends back to z_0 (:eq:`eq-first-gradient`).
+        forward_kl: what the chain's states add up to, for a loss with the forward KL.
+    """
+    if q is None or not parameters:
+        return ()
+    outputs: list[Tensor] = []
+    inflow: list[Tensor] = []
+    if first_score is not None:
+        outputs += [z_0, q.entropy().sum()]
+        inflow += [first_score, torch.ones_like(outputs[-1])]
+    if forward_kl is not None:
+        outputs += [q.mean, q.log_scale]
+        inflow += [total / forward_kl.num_states for total in (forward_kl.mean_gradient, forward_kl.log_scale_gradient)]
+    return torch._foreach_mul(torch.autograd.grad(outputs, parameters, inflow), -1 / len(z_0))

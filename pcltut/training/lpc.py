@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, get_args
 
 import torch
@@ -27,7 +27,15 @@ from pcltut.samplers import (
 )
 from pcltut.samplers.kernel import check_step_size
 from pcltut.training.algorithm import Algorithm
-from pcltut.training.gradients import ChainHealth, ForwardKL, Gradients, MeanGradient, joint_target, trained_parameters
+from pcltut.training.gradients import (
+    ChainHealth,
+    ForwardKL,
+    Gradients,
+    MeanGradient,
+    encoder_descent,
+    joint_target,
+    trained_parameters,
+)
 
 WarmStart = Literal["reverse", "forward", "jeffreys", "prior", "persistent"]
 States = Literal["all", "last", "after-burn-in"]
@@ -70,6 +78,7 @@ class LPC(Algorithm):
         accumulate: states that teach the decoder, "all", "last", or "after-burn-in" (the last half).
         encoder_states: states that teach the encoder in the forward KL, likewise; they are the ones after each step.
         on_divergence: "raise", or "restart" the chains that left the finite numbers at their start and count them.
+        incremental: theta takes an optimizer step at every state that teaches it, not one a batch; see `updates`.
     """
 
     num_steps: int
@@ -82,6 +91,7 @@ class LPC(Algorithm):
     accumulate: States = "all"
     encoder_states: States = "all"
     on_divergence: Literal["raise", "restart"] = "raise"
+    incremental: bool = False
 
     def __post_init__(self) -> None:
         plain = {
@@ -103,6 +113,11 @@ class LPC(Algorithm):
             raise ValueError(
                 f"got on_divergence='restart' with {self.preconditioner}, expected a constant preconditioner or none; "
                 "its memory of a diverged chain cannot be used again"
+            )
+        if self.incremental and self.kernel != "ula":
+            raise ValueError(
+                f"got incremental=True with kernel={self.kernel!r}, expected 'ula'; a Metropolis test compares with "
+                "log-joints that were taken before theta moved"
             )
         self._kernel(lambda z: (z, z), 1.0)  # a kernel with a Metropolis test refuses some preconditioners
 
@@ -175,7 +190,7 @@ class LPC(Algorithm):
         q, total = encoder(x) if self.uses_encoder else None, MeanGradient(theta)
         z_0 = self._start(model, q, x, start, generator)
         kernels, theta_at = self._kernels(model, x, theta)
-        forward_kl = ForwardKL(q) if self.warm_start in ("forward", "jeffreys") else None
+        forward_kl = ForwardKL(q) if self._fits_forward else None
         health = ChainHealth()
         chain = walk(kernels, kernels[0].init(z_0), generator=generator, on_divergence=self.on_divergence)
         for t, (state, info, restarts) in enumerate(chain):  # from z_t, with its score, to z_{t+1}
@@ -189,13 +204,57 @@ class LPC(Algorithm):
         log_joint = total.log_joint()
         return Gradients(
             model=total.descent(),
-            encoder=self._encoder_gradient(phi, q, z_0, first.score, forward_kl),
+            encoder=encoder_descent(phi, q, z_0, first.score if self._fits_reverse else None, forward_kl),
             loss=-log_joint if q is None else -(first.log_density + q.entropy()).detach().mean(),
             log_joint=log_joint,
             decoder_evaluations=self._decoder_evaluations(),
             chain=state,
             acceptance=health.acceptance(),
             num_restarts=health.num_restarts,
+        )
+
+    def updates(
+        self,
+        model: GenerativeModel,
+        encoder: GaussianEncoder | None,
+        x: Tensor,
+        *,
+        generator: torch.Generator,
+        start: Tensor | None = None,
+    ) -> Iterator[Gradients]:
+        r"""`gradients` once a batch; for incremental LPC theta's at each state of the chain, then the encoder's.
+
+        At :math:`z_t` one pass at :math:`\theta_t` gives the score and theta's gradient; theta takes a step, and the
+        chain goes on by that score, from before the step. The encoder's gradient belongs to :math:`\theta_0` and is
+        applied once, after the chain. Incremental predictive coding (Salvatori et al., 2024) moves its weights so, at
+        every step of inference; this is its Langevin twin. With `num_steps=1` it is the VAE's update.
+        """
+        if not self.incremental:
+            yield self.gradients(model, encoder, x, generator=generator, start=start)
+            return
+        theta, phi = trained_parameters(model), trained_parameters(encoder)
+        q, log_joints = encoder(x) if self.uses_encoder else None, []
+        z_0 = self._start(model, q, x, start, generator)
+        kernels, _ = self._kernels(model, x, theta)
+        forward_kl = ForwardKL(q) if self._fits_forward else None
+        chain = walk(kernels, kernels[0].init(z_0), generator=generator, on_divergence=self.on_divergence)
+        for t, (state, info, restarts) in enumerate(chain):
+            if t == 0:
+                first = info
+            if forward_kl is not None and t in self._used(self.encoder_states):
+                forward_kl.add(state.z)
+            log_joints.append(info.log_density.mean())
+            descent = torch._foreach_mul(info.aux, -1 / len(x)) if info.aux else ()
+            yield Gradients(descent, (), -log_joints[-1], log_joints[-1], 1, state, num_restarts=restarts)
+        log_joint = torch.stack(log_joints[self._used(self.accumulate).start :]).mean()
+        loss = -log_joint if q is None else -(first.log_density + q.entropy()).detach().mean()
+        yield Gradients(
+            (),
+            encoder_descent(phi, q, z_0, first.score if self._fits_reverse else None, forward_kl),
+            loss,
+            log_joint,
+            0,
+            state,
         )
 
     def stability_margin(self, model: GenerativeModel, x: Tensor, chain: ChainState) -> float:
@@ -255,27 +314,13 @@ class LPC(Algorithm):
     def _step_size(self, model: GenerativeModel) -> float:
         return self.step_size(model) if callable(self.step_size) else self.step_size
 
-    def _encoder_gradient(
-        self,
-        phi: Sequence[nn.Parameter],
-        q: DiagonalGaussian | None,
-        z_0: Tensor,
-        first_score: Tensor,
-        forward_kl: ForwardKL | None,
-    ) -> Sequence[Tensor]:
-        """One pass back through the encoder for the chosen loss: what flows into q, summed over its terms."""
-        if q is None or not phi:
-            return ()
-        outputs: list[Tensor] = []
-        inflow: list[Tensor] = []
-        if self.warm_start in ("reverse", "jeffreys"):
-            # The chain's first score is the gradient that the reparameterized ELBO sends back to z.
-            outputs += [z_0, q.entropy().sum()]
-            inflow += [first_score, torch.ones_like(outputs[-1])]
-        if forward_kl is not None:
-            outputs += [q.mean, q.log_scale]
-            inflow += [g / forward_kl.num_states for g in (forward_kl.mean_gradient, forward_kl.log_scale_gradient)]
-        return torch._foreach_mul(torch.autograd.grad(outputs, phi, inflow), -1 / len(z_0))
+    @property
+    def _fits_reverse(self) -> bool:
+        return self.warm_start in ("reverse", "jeffreys")
+
+    @property
+    def _fits_forward(self) -> bool:
+        return self.warm_start in ("forward", "jeffreys")
 
     def _used(self, states: States) -> range:
         """The steps whose states teach."""
