@@ -24,7 +24,7 @@ class Gradients(NamedTuple):
     encoder: Sequence[Tensor]
     loss: Tensor
     log_joint: Tensor
-    decoder_evaluations: int
+    decoder_evaluations: int = 0
     chain: ChainState | None = None
     acceptance: Tensor | float = math.nan
     num_restarts: int = 0
@@ -58,24 +58,29 @@ class MeanGradient:
 
     def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
         # Sums of their own: autograd may give two parameters one and the same tensor as their gradient.
-        self.total = [torch.zeros_like(parameter) for parameter in parameters]
-        self.log_joints: Tensor | float = 0.0
-        self.num_states, self.num_images = 0, 0
+        self.total = [torch.empty_like(parameter) for parameter in parameters]
+        self.log_joints: list[Tensor] = []
+        self.num_terms = 0  # images and states in the total
 
     def add(self, log_joint: Tensor, theta_gradient: Sequence[Tensor]) -> None:
         """Add one state of all chains: its log-joints, and the gradient of their sum."""
         if self.total:
-            torch._foreach_add_(self.total, list(theta_gradient))
-        self.log_joints = self.log_joints + log_joint.mean()
-        self.num_states, self.num_images = self.num_states + 1, log_joint.numel()
+            add_or_begin = torch._foreach_add_ if self.num_terms else torch._foreach_copy_
+            add_or_begin(self.total, list(theta_gradient))
+        self.log_joints.append(log_joint.mean())
+        self.num_terms += log_joint.numel()
 
     def descent(self) -> Sequence[Tensor]:
-        """Minus the mean over states and images."""
-        return torch._foreach_mul(self.total, -1 / (self.num_images * self.num_states)) if self.total else ()
+        """Minus the mean gradient of the states since the last call; none if there were none."""
+        if not self.total or not self.num_terms:
+            return ()
+        mean = torch._foreach_mul(self.total, -1 / self.num_terms)
+        self.num_terms = 0
+        return mean
 
     def log_joint(self) -> Tensor:
-        """The mean log-joint over states and images, in nats."""
-        return self.log_joints / self.num_states
+        """The mean log-joint over all states and images, in nats."""
+        return torch.stack(self.log_joints).mean()
 
 
 class ChainHealth:
@@ -120,7 +125,7 @@ class ForwardKL:
 
 def encoder_descent(
     parameters: Sequence[nn.Parameter],
-    q: DiagonalGaussian | None,
+    q: DiagonalGaussian,
     z_0: Tensor,
     first_score: Tensor | None,
     forward_kl: ForwardKL | None,
@@ -132,8 +137,6 @@ def encoder_descent(
             reparameterized ELBO sends back to z_0 (:eq:`eq-first-gradient`).
         forward_kl: what the chain's states add up to, for a loss with the forward KL.
     """
-    if q is None or not parameters:
-        return ()
     outputs: list[Tensor] = []
     inflow: list[Tensor] = []
     if first_score is not None:

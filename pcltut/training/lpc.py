@@ -172,47 +172,6 @@ class LPC(Algorithm):
         """Whether each image's chain goes on where it ended when the image was last seen."""
         return self.warm_start == "persistent"
 
-    def gradients(
-        self,
-        model: GenerativeModel,
-        encoder: GaussianEncoder | None,
-        x: Tensor,
-        *,
-        generator: torch.Generator,
-        start: Tensor | None = None,
-    ) -> Gradients:
-        """Run one chain for each image of `x` and collect both networks' gradients; changes no parameter.
-
-        Args:
-            start: `[batch, latent]`, where persistent chains go on; drawn if not given.
-        """
-        theta, phi = trained_parameters(model), trained_parameters(encoder)
-        q, total = encoder(x) if self.uses_encoder else None, MeanGradient(theta)
-        z_0 = self._start(model, q, x, start, generator)
-        kernels, theta_at = self._kernels(model, x, theta)
-        forward_kl = ForwardKL(q) if self._fits_forward else None
-        health = ChainHealth()
-        chain = walk(kernels, kernels[0].init(z_0), generator=generator, on_divergence=self.on_divergence)
-        for t, (state, info, restarts) in enumerate(chain):  # from z_t, with its score, to z_{t+1}
-            if t == 0:
-                first = info  # its score is what the reverse KL sends back to the encoder
-            if t in self._used(self.accumulate):
-                total.add(*theta_at(state, info))
-            if forward_kl is not None and t in self._used(self.encoder_states):
-                forward_kl.add(state.z)
-            health.add(info.acceptance, restarts)
-        log_joint = total.log_joint()
-        return Gradients(
-            model=total.descent(),
-            encoder=encoder_descent(phi, q, z_0, first.score if self._fits_reverse else None, forward_kl),
-            loss=-log_joint if q is None else -(first.log_density + q.entropy()).detach().mean(),
-            log_joint=log_joint,
-            decoder_evaluations=self._decoder_evaluations(),
-            chain=state,
-            acceptance=health.acceptance(),
-            num_restarts=health.num_restarts,
-        )
-
     def updates(
         self,
         model: GenerativeModel,
@@ -222,40 +181,58 @@ class LPC(Algorithm):
         generator: torch.Generator,
         start: Tensor | None = None,
     ) -> Iterator[Gradients]:
-        r"""`gradients` once a batch; for incremental LPC theta's at each state of the chain, then the encoder's.
+        r"""Run one chain for each image of `x` and collect both networks' gradients, at the same parameters.
 
-        At :math:`z_t` one pass at :math:`\theta_t` gives the score and theta's gradient; theta takes a step, and the
-        chain goes on by that score, from before the step. The encoder's gradient belongs to :math:`\theta_0` and is
-        applied once, after the chain. Incremental predictive coding (Salvatori et al., 2024) moves its weights so, at
-        every step of inference; this is its Langevin twin. With `num_steps=1` it is the VAE's update.
+        Incremental LPC gives theta's gradient at each state instead, and the optimizer moves theta before the chain
+        goes on: the score of :math:`z_t` at :math:`\theta_t` leads to :math:`z_{t+1}`, the gradient of the same pass
+        to :math:`\theta_{t+1}`. The encoder's gradient belongs to :math:`\theta_0`; it comes last. Predictive coding
+        has such a form (Salvatori et al., 2024); this is its Langevin twin.
+
+        Args:
+            start: `[batch, latent]`, where persistent chains go on; drawn if not given.
         """
-        if not self.incremental:
-            yield self.gradients(model, encoder, x, generator=generator, start=start)
-            return
         theta, phi = trained_parameters(model), trained_parameters(encoder)
-        q, log_joints = encoder(x) if self.uses_encoder else None, []
+        q, total = encoder(x) if self.uses_encoder else None, MeanGradient(theta)
         z_0 = self._start(model, q, x, start, generator)
-        kernels, _ = self._kernels(model, x, theta)
-        forward_kl = ForwardKL(q) if self._fits_forward else None
+        kernels, theta_at = self._kernels(model, x, theta)
+        forward_kl = ForwardKL(q) if self.warm_start in ("forward", "jeffreys") else None
+        health = ChainHealth()
         chain = walk(kernels, kernels[0].init(z_0), generator=generator, on_divergence=self.on_divergence)
-        for t, (state, info, restarts) in enumerate(chain):
+        for t, (state, info, restarts) in enumerate(chain):  # from z_t, with its score, to z_{t+1}
             if t == 0:
-                first = info
+                first = info  # its score is what the reverse KL sends back to the encoder
+            if t in self._used(self.accumulate):
+                total.add(*theta_at(state, info))
+                if self.incremental:
+                    yield Gradients(total.descent(), (), -total.log_joint(), total.log_joint(), chain=state)
             if forward_kl is not None and t in self._used(self.encoder_states):
                 forward_kl.add(state.z)
-            log_joints.append(info.log_density.mean())
-            descent = torch._foreach_mul(info.aux, -1 / len(x)) if info.aux else ()
-            yield Gradients(descent, (), -log_joints[-1], log_joints[-1], 1, state, num_restarts=restarts)
-        log_joint = torch.stack(log_joints[self._used(self.accumulate).start :]).mean()
-        loss = -log_joint if q is None else -(first.log_density + q.entropy()).detach().mean()
+            health.add(info.acceptance, restarts)
+        log_joint = total.log_joint()
         yield Gradients(
-            (),
-            encoder_descent(phi, q, z_0, first.score if self._fits_reverse else None, forward_kl),
-            loss,
-            log_joint,
-            0,
-            state,
+            model=total.descent(),
+            encoder=self._encoder_descent(phi, q, z_0, first.score, forward_kl),
+            loss=-log_joint if q is None else -(first.log_density + q.entropy()).detach().mean(),
+            log_joint=log_joint,
+            decoder_evaluations=self._decoder_evaluations(),
+            chain=state,
+            acceptance=health.acceptance(),
+            num_restarts=health.num_restarts,
         )
+
+    def gradients(
+        self,
+        model: GenerativeModel,
+        encoder: GaussianEncoder | None,
+        x: Tensor,
+        *,
+        generator: torch.Generator,
+        start: Tensor | None = None,
+    ) -> Gradients:
+        """The gradients of `updates` for a whole batch, incremental or not; changes no parameter."""
+        whole = dataclasses.replace(self, incremental=False)
+        (gradients,) = whole.updates(model, encoder, x, generator=generator, start=start)
+        return gradients
 
     def stability_margin(self, model: GenerativeModel, x: Tensor, chain: ChainState) -> float:
         """The chain's `pcltut.samplers.stability_margin` where it stands, preconditioner included; NaN unless ULA."""
@@ -314,13 +291,16 @@ class LPC(Algorithm):
     def _step_size(self, model: GenerativeModel) -> float:
         return self.step_size(model) if callable(self.step_size) else self.step_size
 
-    @property
-    def _fits_reverse(self) -> bool:
-        return self.warm_start in ("reverse", "jeffreys")
-
-    @property
-    def _fits_forward(self) -> bool:
-        return self.warm_start in ("forward", "jeffreys")
+    def _encoder_descent(
+        self,
+        phi: Sequence[nn.Parameter],
+        q: DiagonalGaussian | None,
+        z_0: Tensor,
+        score: Tensor,
+        forward_kl: ForwardKL | None,
+    ) -> Sequence[Tensor]:
+        reverse = score if self.warm_start in ("reverse", "jeffreys") else None
+        return () if q is None or not phi else encoder_descent(phi, q, z_0, reverse, forward_kl)
 
     def _used(self, states: States) -> range:
         """The steps whose states teach."""
