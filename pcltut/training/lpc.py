@@ -193,7 +193,7 @@ class LPC(Algorithm):
         """
         theta, phi = trained_parameters(model), trained_parameters(encoder)
         q, total = encoder(x) if self.uses_encoder else None, MeanGradient(theta)
-        z_0 = self._start(model, q, x, start, generator)
+        z_0 = self._start(model, q, x, start, generator=generator)
         kernels, theta_at = self._kernels(model, x, theta)
         forward_kl = ForwardKL(q) if self.warm_start in ("forward", "jeffreys") else None
         health = ChainHealth()
@@ -252,6 +252,7 @@ class LPC(Algorithm):
         q: DiagonalGaussian | None,
         x: Tensor,
         start: Tensor | None,
+        *,
         generator: torch.Generator,
     ) -> Tensor:
         """z_0: a draw from the encoder, where the image's last chain ended, or a draw from the prior."""

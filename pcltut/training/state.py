@@ -59,7 +59,7 @@ class TrainingState:
         encoder_learning_rate: Rate | None = None,
     ) -> "TrainingState":
         """A run at its beginning; arguments as in `pcltut.training.fit`."""
-        _check_arguments(algorithm, model, encoder, data, generator)
+        _check_arguments(algorithm, model, encoder, data, generator=generator)
         return cls(
             algorithm,
             model,
@@ -74,7 +74,7 @@ class TrainingState:
             (_adam(model), _adam(encoder)),
             iteration=0,
             order=torch.empty(0, dtype=torch.long, device=generator.device),
-            chains=_first_chains(model, data, generator) if algorithm.keeps_chains else None,
+            chains=_first_chains(model, data, generator=generator) if algorithm.keeps_chains else None,
             recorder=HistoryRecorder(),
         )
 
@@ -250,6 +250,7 @@ def _check_arguments(
     model: GenerativeModel,
     encoder: nn.Module | None,
     data: Images | Tensor,
+    *,
     generator: torch.Generator,
 ) -> None:
     if not trained_parameters(model):
@@ -269,7 +270,7 @@ def _check_arguments(
         raise ValueError(f"got {found}, expected one device; move them with .to(device) or Generator(device)")
 
 
-def _first_chains(model: GenerativeModel, data: Images | Tensor, generator: torch.Generator) -> Tensor:
+def _first_chains(model: GenerativeModel, data: Images | Tensor, *, generator: torch.Generator) -> Tensor:
     with torch.inference_mode(False), torch.no_grad():
         return model.sample_prior(len(data), generator=generator)
 
