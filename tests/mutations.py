@@ -208,15 +208,8 @@ MUTATIONS = (
     Mutation(
         "15 theta-gradient at MALA's proposals",
         "training/lpc.py",
-        "            log_joint, _, *theta_gradient = with_theta(state.z)\n"
-        "            return log_joint, theta_gradient\n\n"
-        "        return [plain] * self.num_steps, at_accepted\n",
-        "            log_joint, _, *theta_gradient = with_theta(proposals[-1])\n"
-        "            return log_joint, theta_gradient\n\n"
-        "        proposals = []\n"
-        "        target = joint_target(model, x)\n"
-        "        plain = self._kernel(lambda z: (proposals.append(z.detach()), target(z))[1], step_size)\n"
-        "        return [plain] * self.num_steps, at_accepted\n",
+        "look_at(with_theta, state.z)",
+        "look_at(with_theta, info.z + self._step_size(model) * info.score)",
         "test_training_metropolis.py",
     ),
     Mutation(
@@ -278,8 +271,8 @@ MUTATIONS = (
     Mutation(
         "26 incremental encoder's gradient from the chain's last score",
         "training/lpc.py",
-        "self._encoder_descent(phi, q, z_0, first.score, forward_kl)",
-        "self._encoder_descent(phi, q, z_0, info.score, forward_kl)",
+        "reverse = total.log_joint(), first.score if",
+        "reverse = total.log_joint(), info.score if",
         "test_training_incremental.py",
     ),
     Mutation(
@@ -292,8 +285,8 @@ MUTATIONS = (
     Mutation(
         "24 all chains restarted with one",
         "samplers/chain.py",
-        "select_chains(lost, start, state)",
-        "select_chains(lost.any().expand_as(lost), start, state)",
+        "select_chains(finite, state, start)",
+        "select_chains(finite.all().expand_as(finite), state, start)",
         "test_samplers_exact.py",
     ),
 )

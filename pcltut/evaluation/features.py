@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from pcltut.files import verified_bytes
 from pcltut.models.networks import draw_weights, empty_layer
-from pcltut.training.checkpoint import load_checkpoint, module_tensors, restore_module, save_checkpoint
+from pcltut.training.checkpoint import load_checkpoint, module_tensors, restore_modules, save_checkpoint
 
 NUM_FEATURES, NUM_CLASSES = 64, 10
 BATCH = 500  # images that go through the network at once
@@ -90,7 +90,7 @@ def read_feature_net(path: str | Path) -> tuple[FeatureNet, dict[str, str]]:
     """A network and its metadata from any file that `save_feature_net` wrote."""
     tensors, metadata = load_checkpoint(path)
     network = FeatureNet(generator=torch.Generator().manual_seed(0))
-    restore_module(network, PREFIX, tensors)
+    restore_modules({PREFIX: network}, tensors)
     return network.eval().requires_grad_(False), metadata
 
 

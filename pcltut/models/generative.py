@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from pcltut.models.modules import check_no_randomness
 from pcltut.noise import standard_normal
 
-MAX_PIXEL = 10.0  # images with pixel noise leave [-1, 1] by a few sigma; those of 0 .. 255 leave it by far
+MAX_PIXEL = 10.0  # nothing below zero and more than this: pixels 0 .. 255
 
 
 def standard_normal_log_prob(z: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch"]:
@@ -32,6 +32,13 @@ def gauss_newton_product(residual: Callable[[Tensor], Tensor], z: Tensor, v: Ten
 
 def check_floats(x: Tensor, dtype: torch.dtype) -> None:
     """Raise ValueError unless `x` is a tensor of finite floats of a model's type."""
+    if hasattr(x, "as_float"):
+        raise ValueError(f"got {x!r}, expected a tensor; pass images.as_float()")
+    if isinstance(x, Tensor) and (x.layout != torch.strided or x.device.type == "meta" or x.ndim == 0):
+        raise ValueError(
+            f"got data of layout {x.layout} on {x.device} with {x.ndim} axes, expected a batch in memory; "
+            "use x.to_dense(), or x[None] for one number"
+        )
     if not isinstance(x, Tensor):
         raise ValueError(f"got data of type {type(x).__name__}, expected a tensor; use torch.as_tensor(...)")
     if x.dtype != dtype:
@@ -124,12 +131,14 @@ class GenerativeModel(nn.Module):
                 f"got data of shape {tuple(x.shape)}, expected (batch, {', '.join(map(str, event))}): one batch axis "
                 "and the decoder's output; reshape the data (x[None] for a single image) or build the networks for it"
             )
-        if len(event) == 3 and len(x) and x.abs().max() > MAX_PIXEL:
+        looks_like_bytes = len(x) and x.min() >= 0 and x.max() > MAX_PIXEL
+        if looks_like_bytes and (len(event) == 3 or bool((x == x.round()).all())):
             raise ValueError(
                 f"got images with values from {x.min().item():.4g} to {x.max().item():.4g}, expected about [-1, 1]; "
                 "for pixels 0 .. 255 take x / 127.5 - 1"
             )
-        self.likelihood.check_data(x)
+        if hasattr(self.likelihood, "check_data"):
+            self.likelihood.check_data(x)
 
     @torch.no_grad()
     def sample(self, num: int, *, generator: torch.Generator) -> Float[Tensor, "num ..."]:

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pcltut.arguments import real_number
 from pcltut.noise import standard_normal
 
 NUM_BINS = 256
@@ -23,6 +24,7 @@ class _ScaledLikelihood(nn.Module):
 
     def __init__(self, scale: float = 1.0, *, learn_scale: bool = True, min_scale: float = 0.0) -> None:
         super().__init__()
+        scale, min_scale = (real_number(n, v) for n, v in (("scale", scale), ("min_scale", min_scale)))
         if not 0 <= min_scale < scale:
             raise ValueError(
                 f"got scale={scale} and min_scale={min_scale}, expected 0 <= min_scale < scale; "

@@ -39,7 +39,7 @@ def draw_weights(network: nn.Module, *, generator: torch.Generator) -> nn.Module
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             fan_in = nn.init._calculate_fan_in_and_fan_out(module.weight)[0]
-            for parameter in (module.weight, module.bias):
+            for parameter in module.parameters(recurse=False):
                 nn.init.uniform_(parameter, -1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in), generator=generator)
     return network
 

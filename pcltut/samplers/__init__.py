@@ -1,6 +1,6 @@
 """Samplers: one transition as a kernel, its preconditioner, and the loop that runs it."""
 
-from pcltut.samplers.chain import ChainDiverged, Step, Trace, restart_diverged, run, walk
+from pcltut.samplers.chain import ChainDiverged, Step, Trace, run, walk
 from pcltut.samplers.corrected_ula import corrected_ula
 from pcltut.samplers.hmc import hmc
 from pcltut.samplers.kernel import ChainState, Kernel, MetropolisNoise, StepInfo, Target, value_and_score_of
@@ -27,7 +27,6 @@ __all__ = [
     "gradient_ascent",
     "hmc",
     "mala",
-    "restart_diverged",
     "riemannian_ula",
     "run",
     "stability_margin",

@@ -64,7 +64,7 @@ def walk(
         if on_divergence == "restart":
             if index == 0:
                 check_start(info.z, info.log_density, info.score)
-            state, num_restarts = restart_diverged(state, start)
+            state, num_restarts = _restart_diverged(state, info, start)
         yield Step(state, info, num_restarts)
 
 
@@ -96,7 +96,7 @@ def run(
         first = step.info if first is None else first
         if keep == "last":
             infos.clear()
-        infos.append(step.info)
+        infos.append(step.info[:4])
         num_restarts += step.num_restarts
     if not bool(torch.isfinite(step.state.z).all()):
         check_start(*first[:3])
@@ -104,13 +104,15 @@ def run(
             f"the chain left the finite numbers within {num_steps} steps; lower step_size below 2 over the largest "
             "curvature of the energy (pcltut.samplers.stability_margin measures it)"
         )
-    columns = zip(*(info[:4] for info in infos), strict=True)
-    stacked = [None if values[0] is None else torch.stack(values) for values in columns]
+    stacked = [None if values[0] is None else torch.stack(values) for values in zip(*infos, strict=True)]
     return step.state, Trace(*stacked, num_restarts=num_restarts)
 
 
-def restart_diverged(state: ChainState, start: ChainState) -> tuple[ChainState, int]:
-    """Put chains with a position that is not finite back to `start`, leave the others alone, and count them.
+def _restart_diverged(state: ChainState, info: StepInfo, start: ChainState) -> tuple[ChainState, int]:
+    """Put chains that left the finite numbers back to `start`, leave the others alone, and count them.
+
+    Lost is a chain whose new position is not finite, or whose log-density or score was not where the step began: a
+    position overflows long after the target does.
 
     Raises:
         ValueError: the kernel has a running preconditioner, whose memory of the lost chain cannot be trusted.
@@ -120,6 +122,6 @@ def restart_diverged(state: ChainState, start: ChainState) -> tuple[ChainState, 
             "got a kernel with a running preconditioner, expected one without or with a constant one; its memory of a "
             "diverged chain cannot be used again, so raise on divergence and lower step_size"
         )
-    lost = ~torch.isfinite(state.z).all(-1)
-    count = int(lost.sum())
-    return (select_chains(lost, start, state), count) if count else (state, 0)
+    finite = torch.isfinite(state.z).all(-1) & torch.isfinite(info.score).all(-1) & torch.isfinite(info.log_density)
+    count = int((~finite).sum())
+    return (select_chains(finite, state, start), count) if count else (state, 0)

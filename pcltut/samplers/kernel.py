@@ -94,7 +94,13 @@ def check_step_size(step_size: float) -> float:
 
 def evaluate(target: Target, z: Tensor) -> tuple[Tensor, Tensor, tuple[Any, ...]]:
     """Log-density, score and `aux` at `z`, or a ValueError unless there is one value a chain and a score like `z`."""
-    log_density, score, *aux = target(z)
+    found = target(z)
+    if not isinstance(found, tuple) or len(found) < 2:
+        raise ValueError(
+            "got a target that returns one thing, expected log-density and score; make one from a log-density with "
+            "value_and_score_of(log_density)"
+        )
+    log_density, score, *aux = found
     if log_density.shape != z.shape[:-1] or score.shape != z.shape:
         raise ValueError(
             f"got a target with log_density of shape {tuple(log_density.shape)} and score of shape "

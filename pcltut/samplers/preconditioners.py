@@ -30,10 +30,12 @@ class ConstantPreconditioner:
     diagonal: Float[Tensor, "*batch latent"]
 
     def __post_init__(self) -> None:
-        if not bool((self.diagonal > 0).all()):
+        if not isinstance(self.diagonal, Tensor) or not self.diagonal.is_floating_point() or not self.diagonal.numel():
+            raise ValueError(f"got a diagonal {self.diagonal!r}, expected a tensor of floats; use torch.tensor([...])")
+        if not bool((self.diagonal > 0).all() & torch.isfinite(self.diagonal).all()):
             raise ValueError(
-                f"got a diagonal with entries down to {self.diagonal.min().item():.3g}, expected positive ones; "
-                "raise them"
+                f"got a diagonal with entries from {self.diagonal.min().item():.3g} to "
+                f"{self.diagonal.max().item():.3g}, expected positive finite ones; change them"
             )
 
     def init(self, z: Tensor) -> None:

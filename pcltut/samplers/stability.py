@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pcltut.arguments import whole_number
 from pcltut.models import GenerativeModel
 from pcltut.noise import standard_normal
 from pcltut.samplers.kernel import check_step_size
@@ -35,6 +36,7 @@ def stability_margin(
         preconditioner: diagonal of M at `z`; ones if not given.
     """
     step_size = check_step_size(step_size)
+    num_iterations = whole_number("num_iterations", num_iterations, remedy="20 are usual")
     diagonal = torch.ones_like(z) if preconditioner is None else preconditioner.expand(z.shape)
     x, z, root = x[:MAX_IMAGES], z[:MAX_IMAGES].detach(), diagonal[:MAX_IMAGES].sqrt()
     direction = standard_normal(z.shape, generator=generator, dtype=z.dtype)

@@ -1,7 +1,5 @@
 """Checkpoints: one safetensors file, replaced atomically, that holds all a run needs to go on."""
 
-import dataclasses
-import numbers
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pcltut.files import FileError, load_tensors, save_tensors, sha256_of_tensors
+from pcltut.files import FileError, load_tensors, save_tensors
 
 
 class CheckpointError(ValueError):
@@ -34,16 +32,14 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]
 
 
 def load_weights(path: str | Path, model: nn.Module, encoder: nn.Module | None = None) -> None:
-    """Copy a checkpoint's weights into networks of the same shapes.
+    """Copy a checkpoint's weights into networks of the same shapes; where one does not fit, none is changed.
 
     Raises:
         CheckpointError: the file is unreadable, or its weights do not fit the networks.
     """
     tensors, _ = load_checkpoint(path)
     try:
-        restore_module(model, "model", tensors)
-        if encoder is not None:
-            restore_module(encoder, "encoder", tensors)
+        restore_modules({"model": model, "encoder": encoder}, tensors)
     except CheckpointError as error:
         raise CheckpointError(f"got a checkpoint {path} of other networks: {error}") from error
 
@@ -53,16 +49,19 @@ def module_tensors(module: nn.Module | None, prefix: str) -> dict[str, Tensor]:
     return {} if module is None else {f"{prefix}.{name}": value for name, value in module.state_dict().items()}
 
 
-def restore_module(module: nn.Module, prefix: str, tensors: Mapping[str, Tensor]) -> None:
-    """Put the weights named `prefix` into a module."""
-    try:
-        module.load_state_dict(_below(prefix, tensors))
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise CheckpointError(
-            f"got weights that do not fit this {prefix} ({reason}), expected those of the same networks; build the "
-            "networks as they were when the checkpoint was written, or choose another path"
-        ) from error
+def restore_modules(modules: Mapping[str, nn.Module | None], tensors: Mapping[str, Tensor]) -> None:
+    """Put weights into modules, each from the names that begin with its own; if one does not fit, none is changed."""
+    found = {prefix: (module, _below(prefix, tensors)) for prefix, module in modules.items() if module is not None}
+    for prefix, (module, state) in found.items():
+        theirs, ours = ({name: tuple(v.shape) for name, v in each.items()} for each in (state, module.state_dict()))
+        if theirs != ours:
+            name = next(name for name in (*ours, *theirs) if ours.get(name) != theirs.get(name))
+            raise CheckpointError(
+                f"got weights that do not fit this {prefix} ({name}: {theirs.get(name)}), expected {ours.get(name)}; "
+                "build the networks as they were when the checkpoint was written, or choose another path"
+            )
+    for module, state in found.values():
+        module.load_state_dict(state)
 
 
 def optimizer_tensors(
@@ -90,6 +89,7 @@ def restore_optimizer(
             f"got moments of {_listed(found)}, expected {_listed(parameters)}, the parameters trained now; set "
             "requires_grad as it was, or choose another path"
         )
+    optimizer.state.clear()
     for name, slots in found.items():
         parameter = parameters[name]
         optimizer.state[parameter] = {
@@ -102,25 +102,6 @@ def trained_names(module: nn.Module | None) -> dict[str, nn.Parameter]:
     """The parameters that require a gradient, by name."""
     named = [] if module is None else module.named_parameters()
     return {name: parameter for name, parameter in named if parameter.requires_grad}
-
-
-def fingerprint(value: Any) -> str:
-    """Text that is equal for equal settings: numbers by value, tensors by their bits, dataclasses field by field."""
-    if isinstance(value, Tensor):
-        return f"tensor {tuple(value.shape)} {sha256_of_tensors({'': value.contiguous()}, {})[:16]}"
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = (f"{field.name}={fingerprint(getattr(value, field.name))}" for field in dataclasses.fields(value))
-        return f"{type(value).__name__}({', '.join(fields)})"
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        return repr(float(value))
-    if isinstance(value, str | bool | None):
-        return repr(value)
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {fingerprint(item)}" for key, item in sorted(value.items())) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(fingerprint, value)) + "]"
-    name = getattr(value, "__qualname__", None)
-    return name if name is not None else f"{type(value).__qualname__}{fingerprint(vars(value))}"
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from pcltut.arguments import whole_number
 from pcltut.data import Images
+from pcltut.files import writable_path
 from pcltut.models import GaussianEncoder, GenerativeModel
 from pcltut.training.algorithm import Algorithm
 from pcltut.training.history import History
@@ -92,7 +93,10 @@ def train_until(
     progress: bool | None = None,
 ) -> History:
     """Take steps until `last_iteration` of them are done; may be called again to go on. Arguments as in `fit`."""
+    last_iteration = whole_number("last_iteration", last_iteration, at_least=0)
     checkpoint_every = whole_number("checkpoint_every", checkpoint_every)
+    if checkpoint is not None:
+        writable_path(checkpoint)
     last_epoch = -(-last_iteration // state.batches_per_epoch)
     with _progress_bar(progress, last_iteration, state.iteration) as bar:
         while state.iteration < last_iteration:

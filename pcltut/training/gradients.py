@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from pcltut.models import DiagonalGaussian, GenerativeModel
-from pcltut.samplers import ChainState, Target
+from pcltut.samplers import ChainDiverged, ChainState, StepInfo, Target
+from pcltut.samplers.kernel import evaluate
 
 
 class Gradients(NamedTuple):
@@ -53,6 +54,12 @@ def joint_target(model: GenerativeModel, x: Tensor, parameters: Sequence[nn.Para
     return target
 
 
+def look_at(target: Target, z: Tensor) -> StepInfo:
+    """A pass of its own at a state that no kernel evaluated with this target."""
+    log_density, score, aux = evaluate(target, z)
+    return StepInfo(z, log_density, score, aux=aux)
+
+
 class MeanGradient:
     """The decoder's gradient and the log-joint, averaged over the states that teach it and over the images."""
 
@@ -79,7 +86,13 @@ class MeanGradient:
         return mean
 
     def log_joint(self) -> Tensor:
-        """The mean log-joint over all states and images, in nats."""
+        """The mean log-joint over all states and images, in nats.
+
+        Raises:
+            ChainDiverged: there is none, since every step that should teach lost a chain.
+        """
+        if not self.log_joints:
+            raise ChainDiverged("a chain was lost and started again in every step that teaches; lower step_size")
         return torch.stack(self.log_joints).mean()
 
 
@@ -125,7 +138,7 @@ class ForwardKL:
 
 def encoder_descent(
     parameters: Sequence[nn.Parameter],
-    q: DiagonalGaussian,
+    q: DiagonalGaussian | None,
     z_0: Tensor,
     first_score: Tensor | None,
     forward_kl: ForwardKL | None,
@@ -137,6 +150,8 @@ def encoder_descent(
             reparameterized ELBO sends back to z_0 (:eq:`eq-first-gradient`).
         forward_kl: what the chain's states add up to, for a loss with the forward KL.
     """
+    if q is None or not parameters:
+        return ()
     outputs: list[Tensor] = []
     inflow: list[Tensor] = []
     if first_score is not None:

@@ -16,6 +16,7 @@ COLUMNS = (
     "acceptance",
     "restarts",
 )
+CUMULATIVE = ("decoder_evaluations", "restarts")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,17 +81,13 @@ class HistoryRecorder:
     def __init__(self, history: History | None = None) -> None:
         self.done = history.columns() if history else {name: torch.empty(0, dtype=torch.float64) for name in COLUMNS}
         self.rows: list[tuple[Tensor | float | int, ...]] = []
-        totals = [self.done[name][-1:].tolist() for name in ("decoder_evaluations", "restarts")]
-        self.decoder_evaluations, self.restarts = (int(last[0]) if last else 0 for last in totals)
-
-    def count(self, decoder_evaluations: int, restarts: int) -> None:
-        """Add to the cumulative columns."""
-        self.decoder_evaluations += decoder_evaluations
-        self.restarts += restarts
+        totals = [self.done[name][-1:].tolist() for name in CUMULATIVE]
+        self.totals = [int(last[0]) if last else 0 for last in totals]
 
     def append(self, **row: Tensor | float | int) -> None:
-        """Add one iteration, with the cumulative columns as they stand."""
-        row |= {"decoder_evaluations": self.decoder_evaluations, "restarts": self.restarts}
+        """Add one iteration; what is cumulative is given for this iteration alone."""
+        self.totals = [total + row[name] for total, name in zip(self.totals, CUMULATIVE, strict=True)]
+        row |= dict(zip(CUMULATIVE, self.totals, strict=True))
         self.rows.append(tuple(row[name] for name in COLUMNS))
 
     def history(self) -> History:

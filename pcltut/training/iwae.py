@@ -32,6 +32,8 @@ class IWAE(Algorithm):
         num_samples = whole_number("num_samples", self.num_samples, remedy="8 is a usual choice")
         object.__setattr__(self, "num_samples", num_samples)
 
+    @torch.inference_mode(False)
+    @torch.enable_grad()
     def gradients(
         self,
         model: GenerativeModel,

@@ -17,7 +17,6 @@ from pcltut.samplers import (
     Kernel,
     Preconditioner,
     RMSPreconditioner,
-    StepInfo,
     Target,
     hmc,
     mala,
@@ -26,6 +25,7 @@ from pcltut.samplers import (
     walk,
 )
 from pcltut.samplers.kernel import check_step_size
+from pcltut.samplers.metropolis import check_metropolis
 from pcltut.training.algorithm import Algorithm
 from pcltut.training.gradients import (
     ChainHealth,
@@ -34,6 +34,7 @@ from pcltut.training.gradients import (
     MeanGradient,
     encoder_descent,
     joint_target,
+    look_at,
     trained_parameters,
 )
 
@@ -114,12 +115,14 @@ class LPC(Algorithm):
                 f"got on_divergence='restart' with {self.preconditioner}, expected a constant preconditioner or none; "
                 "its memory of a diverged chain cannot be used again"
             )
+        one_of("incremental", self.incremental, (False, True))
         if self.incremental and self.kernel != "ula":
             raise ValueError(
                 f"got incremental=True with kernel={self.kernel!r}, expected 'ula'; a Metropolis test compares with "
                 "log-joints that were taken before theta moved"
             )
-        self._kernel(lambda z: (z, z), 1.0)  # a kernel with a Metropolis test refuses some preconditioners
+        if self.kernel != "ula":
+            check_metropolis(self.temperature, self.preconditioner)
 
     @classmethod
     def predictive_coding(cls, num_steps: int, step_size: float) -> "LPC":
@@ -172,7 +175,9 @@ class LPC(Algorithm):
         """Whether each image's chain goes on where it ended when the image was last seen."""
         return self.warm_start == "persistent"
 
-    def updates(
+    @torch.inference_mode(False)
+    @torch.enable_grad()
+    def _along_chain(
         self,
         model: GenerativeModel,
         encoder: GaussianEncoder | None,
@@ -181,37 +186,29 @@ class LPC(Algorithm):
         generator: torch.Generator,
         start: Tensor | None = None,
     ) -> Iterator[Gradients]:
-        r"""Run one chain for each image of `x` and collect both networks' gradients, at the same parameters.
-
-        Incremental LPC gives theta's gradient at each state instead, and the optimizer moves theta before the chain
-        goes on: the score of :math:`z_t` at :math:`\theta_t` leads to :math:`z_{t+1}`, the gradient of the same pass
-        to :math:`\theta_{t+1}`. The encoder's gradient belongs to :math:`\theta_0`; it comes last. Predictive coding
-        has such a form (Salvatori et al., 2024); this is its Langevin twin.
-
-        Args:
-            start: `[batch, latent]`, where persistent chains go on; drawn if not given.
-        """
+        """One chain for each image of `x`, and both networks' gradients; those of theta one by one if incremental."""
         theta, phi = trained_parameters(model), trained_parameters(encoder)
         q, total = encoder(x) if self.uses_encoder else None, MeanGradient(theta)
         z_0 = self._start(model, q, x, start, generator=generator)
-        kernels, theta_at = self._kernels(model, x, theta)
+        kernels, with_theta = self._kernels(model, x, theta), joint_target(model, x, theta)
         forward_kl = ForwardKL(q) if self.warm_start in ("forward", "jeffreys") else None
         health = ChainHealth()
         chain = walk(kernels, kernels[0].init(z_0), generator=generator, on_divergence=self.on_divergence)
         for t, (state, info, restarts) in enumerate(chain):  # from z_t, with its score, to z_{t+1}
             if t == 0:
                 first = info  # its score is what the reverse KL sends back to the encoder
-            if t in self._used(self.accumulate):
-                total.add(*theta_at(state, info))
+            if t in self._used(self.accumulate) and not restarts:  # a chain that was lost teaches nothing
+                seen = info if self.kernel == "ula" else look_at(with_theta, state.z)
+                total.add(seen.log_density, seen.aux)
                 if self.incremental:
                     yield Gradients(total.descent(), (), -total.log_joint(), total.log_joint(), chain=state)
             if forward_kl is not None and t in self._used(self.encoder_states):
                 forward_kl.add(state.z)
             health.add(info.acceptance, restarts)
-        log_joint = total.log_joint()
+        log_joint, reverse = total.log_joint(), first.score if self.warm_start in ("reverse", "jeffreys") else None
         yield Gradients(
             model=total.descent(),
-            encoder=self._encoder_descent(phi, q, z_0, first.score, forward_kl),
+            encoder=encoder_descent(phi, q, z_0, reverse, forward_kl),
             loss=-log_joint if q is None else -(first.log_density + q.entropy()).detach().mean(),
             log_joint=log_joint,
             decoder_evaluations=self._decoder_evaluations(),
@@ -229,10 +226,33 @@ class LPC(Algorithm):
         generator: torch.Generator,
         start: Tensor | None = None,
     ) -> Gradients:
-        """The gradients of `updates` for a whole batch, incremental or not; changes no parameter."""
+        """Run one chain for each image of `x` and collect both networks' gradients; changes no parameter.
+
+        Args:
+            start: `[batch, latent]`, where persistent chains go on; drawn if not given.
+        """
         whole = dataclasses.replace(self, incremental=False)
-        (gradients,) = whole.updates(model, encoder, x, generator=generator, start=start)
+        (gradients,) = whole._along_chain(model, encoder, x, generator=generator, start=start)
         return gradients
+
+    def updates(
+        self,
+        model: GenerativeModel,
+        encoder: GaussianEncoder | None,
+        x: Tensor,
+        *,
+        generator: torch.Generator,
+        start: Tensor | None = None,
+    ) -> Iterator[Gradients]:
+        r"""`gradients` once; for incremental LPC theta's at each state of the chain, then the encoder's.
+
+        The optimizer moves theta before the chain goes on: the score of :math:`z_t` at :math:`\theta_t` leads to
+        :math:`z_{t+1}`, the gradient of the same pass to :math:`\theta_{t+1}`. The encoder's gradient belongs to
+        :math:`\theta_0` and comes last. Predictive coding has such a form (Salvatori et al., 2024); this is its
+        Langevin twin.
+        """
+        updates = self._along_chain if self.incremental else super().updates
+        return updates(model, encoder, x, generator=generator, start=start)
 
     def stability_margin(self, model: GenerativeModel, x: Tensor, chain: ChainState) -> float:
         """The chain's `pcltut.samplers.stability_margin` where it stands, preconditioner included; NaN unless ULA."""
@@ -260,26 +280,16 @@ class LPC(Algorithm):
             return q.sample(standard_normal(q.mean.shape, generator=generator, dtype=q.mean.dtype))
         return model.sample_prior(len(x), generator=generator) if start is None else start
 
-    def _kernels(
-        self, model: GenerativeModel, x: Tensor, theta: Sequence[nn.Parameter]
-    ) -> tuple[list[Kernel], Callable[[ChainState, StepInfo], tuple[Tensor, Sequence[Tensor]]]]:
-        """One kernel a step, and what gives log-joint and theta-gradient at the state that the step teaches.
+    def _kernels(self, model: GenerativeModel, x: Tensor, theta: Sequence[nn.Parameter]) -> list[Kernel]:
+        """One kernel a step. For ULA the pass at a state that teaches the decoder gives theta's gradient, too.
 
-        For ULA that state is where the step begins, and the step's own pass gives both. MALA and HMC evaluate
-        proposals, which are no states of the chain: there it is the state after the test, in a pass of its own.
+        MALA and HMC evaluate proposals, which are no states of the chain: there theta's gradient is taken where the
+        test left the chain, in a pass of its own.
         """
-        step_size, with_theta = self._step_size(model), joint_target(model, x, theta)
+        step_size, used = self._step_size(model), self._used(self.accumulate) if self.kernel == "ula" else ()
         plain = self._kernel(joint_target(model, x), step_size)
-        if self.kernel == "ula":
-            fused, used = self._kernel(with_theta, step_size), self._used(self.accumulate)
-            kernels = [fused if t in used else plain for t in range(self.num_steps)]
-            return kernels, lambda state, info: (info.log_density, info.aux)
-
-        def at_accepted(state: ChainState, info: StepInfo) -> tuple[Tensor, Sequence[Tensor]]:
-            log_joint, _, *theta_gradient = with_theta(state.z)
-            return log_joint, theta_gradient
-
-        return [plain] * self.num_steps, at_accepted
+        fused = self._kernel(joint_target(model, x, theta), step_size)
+        return [fused if t in used else plain for t in range(self.num_steps)]
 
     def _kernel(self, target: Target, step_size: float) -> Kernel:
         shared = {"temperature": self.temperature, "preconditioner": self.preconditioner}
@@ -290,18 +300,7 @@ class LPC(Algorithm):
         return hmc(target, step_size, num_leapfrog=self.num_leapfrog, **shared)
 
     def _step_size(self, model: GenerativeModel) -> float:
-        return self.step_size(model) if callable(self.step_size) else self.step_size
-
-    def _encoder_descent(
-        self,
-        phi: Sequence[nn.Parameter],
-        q: DiagonalGaussian | None,
-        z_0: Tensor,
-        score: Tensor,
-        forward_kl: ForwardKL | None,
-    ) -> Sequence[Tensor]:
-        reverse = score if self.warm_start in ("reverse", "jeffreys") else None
-        return () if q is None or not phi else encoder_descent(phi, q, z_0, reverse, forward_kl)
+        return float(self.step_size(model)) if callable(self.step_size) else self.step_size
 
     def _used(self, states: States) -> range:
         """The steps whose states teach."""

@@ -16,11 +16,14 @@ from pcltut.models import GaussianEncoder, GenerativeModel
 from pcltut.samplers import ChainDiverged, ChainState
 from pcltut.training import checkpoint as files
 from pcltut.training.algorithm import Algorithm
-from pcltut.training.checkpoint import CheckpointError, fingerprint
+from pcltut.training.checkpoint import CheckpointError
+from pcltut.training.fingerprint import fingerprint
 from pcltut.training.gradients import Gradients, trained_parameters
 from pcltut.training.history import COLUMNS, History, HistoryRecorder
+from pcltut.training.inputs import check_arguments
 
 MARGIN_EVERY = 50
+NUM_PROBES = 200  # of a schedule, when a run is compared with a checkpoint
 Rate = float | Callable[[int], float]
 
 
@@ -35,12 +38,13 @@ class TrainingState:
     algorithm: Algorithm
     model: GenerativeModel
     encoder: GaussianEncoder | None
-    data: Images | Tensor
+    data: Images | Tensor = dataclasses.field(repr=False)
     batch_size: int
     rates: tuple[Callable[[int], float], Callable[[int], float]]  # of decoder and encoder, by iteration
     generator: torch.Generator
     optimizers: tuple[torch.optim.Optimizer | None, torch.optim.Optimizer | None]
-    iteration: int
+    iteration: int  # batches done
+    moves: int  # batches of which a network has seen at least one step
     order: Tensor  # of the images in this epoch
     chains: Tensor | None  # where each image's chain goes on
     recorder: HistoryRecorder
@@ -59,7 +63,7 @@ class TrainingState:
         encoder_learning_rate: Rate | None = None,
     ) -> "TrainingState":
         """A run at its beginning; arguments as in `pcltut.training.fit`."""
-        _check_arguments(algorithm, model, encoder, data, generator=generator)
+        check_arguments(algorithm, model, encoder, data, generator=generator)
         return cls(
             algorithm,
             model,
@@ -73,6 +77,7 @@ class TrainingState:
             generator,
             (_adam(model), _adam(encoder)),
             iteration=0,
+            moves=0,
             order=torch.empty(0, dtype=torch.long, device=generator.device),
             chains=_first_chains(model, data, generator=generator) if algorithm.keeps_chains else None,
             recorder=HistoryRecorder(),
@@ -83,10 +88,23 @@ class TrainingState:
     def step(self) -> Gradients:
         """Train on the next batch; all gradients of an update are taken before either network moves.
 
+        An error or an interrupt before the first move leaves the run as it was; after it the run is not to go on.
+
         Raises:
             ChainDiverged: a chain left the finite numbers; the message holds the measured stability margin.
             FloatingPointError: the loss of an algorithm without chains left them.
         """
+        self._check_whole()
+        before = self.generator.get_state(), self.order
+        try:
+            return self._step()
+        except BaseException:
+            if self.moves == self.iteration:
+                self.order = before[1]
+                self.generator.set_state(before[0])
+            raise
+
+    def _step(self) -> Gradients:
         epoch, batch = divmod(self.iteration, self.batches_per_epoch)
         if batch == 0:
             self.order = torch.randperm(len(self.data), generator=self.generator, device=self.generator.device)
@@ -94,13 +112,14 @@ class TrainingState:
         x, noise = self._images(index), torch.Generator(self.generator.device)
         noise.manual_seed(torch.randint(2**62, (), generator=self.generator, device=noise.device).item())
         start = None if self.chains is None else self.chains[index]
-        scale, margin = self.model.likelihood.scale.detach().clone(), math.nan
+        scale, margin, evaluations, restarts = self.model.likelihood.scale.detach().clone(), math.nan, 0, 0
         updates = self.algorithm.updates(self.model, self.encoder, x, generator=noise, start=start)
         for number, gradients in enumerate(updates):
             self._check_finite(x, gradients)
             if number == 0 and gradients.chain is not None and self.iteration % MARGIN_EVERY == 0:
                 margin = self.algorithm.stability_margin(self.model, x, gradients.chain)
-            self.recorder.count(gradients.decoder_evaluations, gradients.num_restarts)
+            evaluations, restarts = evaluations + gradients.decoder_evaluations, restarts + gradients.num_restarts
+            self.moves = self.iteration + 1
             self._move(gradients)
         if self.chains is not None:
             self.chains[index] = gradients.chain.z
@@ -110,8 +129,10 @@ class TrainingState:
             loss=gradients.loss,
             log_joint=gradients.log_joint,
             scale=scale,
+            decoder_evaluations=evaluations,
             stability_margin=margin,
             acceptance=gradients.acceptance,
+            restarts=restarts,
         )
         self.iteration += 1
         return gradients
@@ -127,8 +148,8 @@ class TrainingState:
         return self.recorder.history()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """All that changes from step to step, by name."""
-        return {
+        """A copy of all that changes from step to step, by name."""
+        tensors = {
             "iteration": torch.tensor(self.iteration),
             "order": self.order,
             "generator": self.generator.get_state(),
@@ -139,12 +160,19 @@ class TrainingState:
             **files.optimizer_tensors(self.optimizers[0], self.model, "optimizer"),
             **files.optimizer_tensors(self.optimizers[1], self.encoder, "encoder_optimizer"),
         }
+        return {name: value.detach().clone() for name, value in tensors.items()}
 
+    @torch.inference_mode(False)
     def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
-        """Go on from what `state_dict` gave; from there on every bit is that of the other run."""
-        files.restore_module(self.model, "model", tensors)
-        if self.encoder is not None:
-            files.restore_module(self.encoder, "encoder", tensors)
+        """Go on from what `state_dict` gave; from there on every bit is that of the other run.
+
+        Raises:
+            CheckpointError: it is of other networks, another trained set, or not whole.
+        """
+        needed = {"iteration", "order", "generator", *(f"history.{name}" for name in COLUMNS)}
+        if missing := needed - tensors.keys():
+            raise CheckpointError(f"got no {min(missing)}, expected all that state_dict() gives; save it again")
+        files.restore_modules({"model": self.model, "encoder": self.encoder}, tensors)
         for optimizer, module, prefix in zip(
             self.optimizers, (self.model, self.encoder), ("optimizer", "encoder_optimizer"), strict=True
         ):
@@ -152,7 +180,8 @@ class TrainingState:
                 files.restore_optimizer(optimizer, module, prefix, tensors)
         device = self.generator.device
         self.generator.set_state(tensors["generator"])
-        self.iteration, self.order = int(tensors["iteration"]), tensors["order"].to(device, copy=True)
+        self.iteration = self.moves = int(tensors["iteration"])
+        self.order = tensors["order"].to(device, copy=True)
         self.chains = tensors["chains"].to(device, copy=True) if self.algorithm.keeps_chains else None
         self.recorder = HistoryRecorder(History(**{name: tensors[f"history.{name}"] for name in COLUMNS}))
 
@@ -167,6 +196,7 @@ class TrainingState:
         Raises:
             CheckpointError: the file is damaged, or belongs to a run with other settings, networks or data.
         """
+        self._identity(0)  # says at once if these settings could never be compared
         if not expanded(path).exists():
             return False
         tensors, metadata = files.load_checkpoint(path)
@@ -188,11 +218,27 @@ class TrainingState:
                 "lower learning_rate"
             )
 
+    def _check_whole(self) -> None:
+        """Raise ValueError if this run cannot go on: its parameters were exchanged, or a step broke off."""
+        for optimizer, module in zip(self.optimizers, (self.model, self.encoder), strict=True):
+            known = [] if optimizer is None else optimizer.param_groups[0]["params"]
+            if [id(p) for p in known] != [id(p) for p in trained_parameters(module)]:
+                raise ValueError(
+                    "got other trained parameters than when this run began, expected the same; begin a new "
+                    "TrainingState after changing requires_grad"
+                )
+        if self.moves != self.iteration:
+            raise ValueError(
+                f"got a run whose step {self.iteration} was interrupted between two moves, expected a whole one; "
+                "resume it from its checkpoint, or begin anew"
+            )
+
     def _identity(self, iteration: int) -> dict[str, str]:
         """What a run must share with a checkpoint, taken after `iteration` steps, to go on from it."""
-        probes = sorted({0, iteration // 2, max(iteration - 1, 0)})
+        last = max(iteration - 1, 0)
+        probes = sorted({round(last * part / NUM_PROBES) for part in range(NUM_PROBES + 1)})
         shapes = [
-            {name: tuple(parameter.shape) for name, parameter in files.trained_names(module).items()}
+            {name: (tuple(parameter.shape), parameter.dtype) for name, parameter in files.trained_names(module).items()}
             for module in (self.model, self.encoder)
         ]
         return {
@@ -238,36 +284,13 @@ class TrainingState:
             generator = torch.Generator(x.device).manual_seed(0)
             q = None if self.encoder is None else self.encoder(x)
             start = self.model.sample_prior(len(x), generator=generator) if q is None else q.mean
+            if not bool(torch.isfinite(self.model.log_joint(x, start)).all()):
+                raise FloatingPointError(f"the log-joint left the finite numbers {where}; lower learning_rate")
         margin = self.algorithm.stability_margin(self.model, x, ChainState(start))
         raise ChainDiverged(
             f"a chain left the finite numbers {where} (stability margin {margin:.3g} at its start; below 1 a chain "
             "diverges); lower step_size"
         )
-
-
-def _check_arguments(
-    algorithm: Algorithm,
-    model: GenerativeModel,
-    encoder: nn.Module | None,
-    data: Images | Tensor,
-    *,
-    generator: torch.Generator,
-) -> None:
-    if not trained_parameters(model):
-        raise ValueError("got a model without trained parameters, expected at least one; set requires_grad on them")
-    if any(parameter.is_inference() for parameter in (*trained_parameters(model), *trained_parameters(encoder))):
-        raise ValueError("got weights made in inference_mode, expected ordinary ones; build the networks outside of it")
-    if algorithm.uses_encoder and encoder is None:
-        raise ValueError(f"got no encoder, expected one for {algorithm}; pass encoder=mlp_encoder(...)")
-    if not algorithm.uses_encoder and encoder is not None:
-        raise ValueError(f"got an encoder, expected none for {algorithm}; leave it out (it would not be trained)")
-    if isinstance(data, Images | Tensor) and len(data) == 0:
-        raise ValueError("got no data, expected at least one image; pass a split that is not empty")
-    model.check_data(data[:1].as_float().to(model.dtype) if isinstance(data, Images) else data)
-    devices = {"model": next(model.parameters()).device, "data": data.device, "generator": generator.device}
-    if len({device.type for device in devices.values()}) > 1:
-        found = ", ".join(f"{name} on {device}" for name, device in devices.items())
-        raise ValueError(f"got {found}, expected one device; move them with .to(device) or Generator(device)")
 
 
 def _first_chains(model: GenerativeModel, data: Images | Tensor, *, generator: torch.Generator) -> Tensor:

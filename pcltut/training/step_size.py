@@ -11,7 +11,8 @@ class VarianceScaledStep:
     r"""A step size that follows the likelihood's learned variance: :math:`\gamma (\sigma / \sigma_0)^2`.
 
     The curvature of a posterior grows as sigma falls, in proportion to :math:`1 / \sigma^2` where the data dominate, so
-    that a fixed step nears the edge of stability. Not for preconditioned chains, whose scale follows by itself.
+    that a fixed step nears the edge of stability. It is taken once a batch. Not for preconditioned chains, whose scale
+    follows by itself.
 
     Args:
         step_size: gamma, at the start of training.

@@ -26,6 +26,8 @@ class VAE(Algorithm):
     def __post_init__(self) -> None:
         object.__setattr__(self, "num_samples", whole_number("num_samples", self.num_samples, remedy="one is usual"))
 
+    @torch.inference_mode(False)
+    @torch.enable_grad()
     def gradients(
         self,
         model: GenerativeModel,

@@ -10,7 +10,7 @@ import torch
 
 from pcltut.models import Gaussian, GenerativeModel, mlp_decoder
 from pcltut.samplers import ula
-from pcltut.training.gradients import FusedTarget
+from pcltut.training.gradients import joint_target
 
 LATENT_DIM, HIDDEN, EVENT, CHAINS = 32, (512, 512), (784,), 250
 STEP_SIZE, SCALE = 1e-4, 0.3
@@ -23,9 +23,7 @@ def torch_step_and_bare_pass() -> tuple[Callable[[], object], Callable[[], objec
     model = GenerativeModel(mlp_decoder(LATENT_DIM, EVENT, hidden=HIDDEN, generator=generator), Gaussian(SCALE), 32)
     x = torch.rand(CHAINS, *EVENT, generator=generator) * 2 - 1
     z = torch.randn(CHAINS, LATENT_DIM, generator=generator)
-    target = FusedTarget(model, x)
-    target.collect = True
-    kernel = ula(target, STEP_SIZE)
+    kernel = ula(joint_target(model, x, list(model.parameters())), STEP_SIZE)
     state = kernel.init(z)
 
     def step() -> None:
