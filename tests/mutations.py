@@ -280,7 +280,7 @@ MUTATIONS = (
         "training/checkpoint.py",
         "    for name, slots in found.items():\n        parameter = parameters[name]\n",
         "    for parameter, slots in zip(parameters.values(), found.values(), strict=True):\n",
-        "test_training_state.py",
+        "test_training_faults.py",
     ),
     Mutation(
         "24 all chains restarted with one",

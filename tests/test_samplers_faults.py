@@ -56,7 +56,7 @@ def test_a_start_that_is_not_finite_is_named_and_no_step_size_blamed(kernel, on_
     (x if where == "data" else z)[2, 1] = math.nan
     model = LinearGaussian(normal(5, 3, seed=5), scale=0.8).requires_grad_(False)
     made = kernel(value_and_score_of(lambda z: model.log_joint(x, z)))
-    with pytest.raises(ValueError, match=r"start where .* in 1 of 4 chains, .*no step size mends this"):
+    with pytest.raises(ValueError, match=r"start where .* in 1 of 4 chains, expected .*check the data"):
         run(made, made.init(z), 3, generator=seeded(6), on_divergence=on_divergence)
 
 

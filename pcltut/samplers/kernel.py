@@ -117,7 +117,7 @@ def check_start(z: Tensor, log_density: Tensor, score: Tensor) -> None:
         lost = int((~finite).sum())
         raise ValueError(
             f"got a start where log-density or score is not finite in {lost} of {finite.numel()} chains, expected "
-            "finite ones; check the data, the weights and the start (no step size mends this)"
+            "finite ones; check the data, the weights and the start"
         )
 
 

@@ -175,8 +175,6 @@ class LPC(Algorithm):
         """Whether each image's chain goes on where it ended when the image was last seen."""
         return self.warm_start == "persistent"
 
-    @torch.inference_mode(False)
-    @torch.enable_grad()
     def _along_chain(
         self,
         model: GenerativeModel,
@@ -217,6 +215,8 @@ class LPC(Algorithm):
             num_restarts=health.num_restarts,
         )
 
+    @torch.inference_mode(False)
+    @torch.enable_grad()
     def gradients(
         self,
         model: GenerativeModel,
