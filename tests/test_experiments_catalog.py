@@ -10,13 +10,20 @@ import pytest
 import torch
 from torch import nn
 
+from pcltut.data import Images
 from pcltut.data.sources import SOURCES
-from pcltut.experiments import EXPERIMENTS, Effort, Job, Plan, find_experiment, measurement, run_experiment
-from pcltut.experiments.bounds import lower_bounds
-from pcltut.experiments.builder import build
-from pcltut.experiments.runner import hyperparameters
-from pcltut.experiments.tables import report_text
-from pcltut.training import fit
+from pcltut.experiments import (
+    EXPERIMENTS,
+    EvaluationBudget,
+    Plan,
+    Run,
+    find_experiment,
+    measurement,
+    report_text,
+    run_experiment,
+)
+from pcltut.experiments.plan import final_run
+from pcltut.training import train_until
 
 NUM_IMAGES = 4
 ALL = [(experiment.name, method.key) for experiment in EXPERIMENTS.values() for method in experiment.methods]
@@ -33,48 +40,36 @@ def nothing_kept():
         each.cache_clear()
 
 
-def chosen_where_tuned(experiment, method):
-    """The hyperparameters of a method before any search: those of the method that it was tuned as."""
-    if not experiment.tuned_in:
-        return hyperparameters(experiment, method, {})
-    source = find_experiment(experiment.tuned_in)
-    origin = source.method(method.tuned_as or method.key)
-    search = {"methods": {origin.key: {"hyperparameters": hyperparameters(source, origin, {})}}}
-    return hyperparameters(experiment, method, search)
+def run_before_any_search(experiment, method) -> Run:
+    """A final run whose method, or the one that it was tuned as, has the declared guess."""
+    search = {}
+    if experiment.tuned_in:
+        source = find_experiment(experiment.tuned_in)
+        origin = source.method(method.tuned_as or method.key)
+        guess = final_run(source, origin, source.seeds[0], {}).hyperparameters
+        search = {"methods": {origin.key: {"hyperparameters": guess}}}
+    return final_run(experiment, method, experiment.seeds[0], search)
 
 
 @pytest.mark.parametrize(("name", "key"), ALL, ids=lambda text: text)
 def test_one_training_step(name, key):
     experiment = find_experiment(name)
     method = experiment.method(key)
-    setting = experiment.setting_of(method)
-    job = Job(experiment, method, chosen_where_tuned(experiment, method), seed=experiment.seeds[0])
-    assert json.loads(json.dumps(job.config())) == job.config()
-    assert set(experiment.budgets) <= set(job.points) and job.points[-1] == method.max_iterations
-    shape = SOURCES[setting.data].event_shape
-    built = build(setting, method, job.hyperparameters, shape, seed=1, last_iteration=10)
-    x = 2 * torch.rand(NUM_IMAGES, *shape, generator=torch.Generator().manual_seed(0)) - 1
-    before = [parameter.clone() for parameter in built.model.parameters()]
-    history = fit(
-        built.algorithm,
-        built.model,
-        x,
-        generator=built.generator,
-        num_iterations=1,
-        encoder=built.encoder,
-        batch_size=NUM_IMAGES,
-        learning_rate=built.learning_rate,
-        encoder_learning_rate=built.encoder_learning_rate,
-    )
-    assert torch.isfinite(history.loss).all()
-    pairs = zip(before, built.model.parameters(), strict=True)
+    run = run_before_any_search(experiment, method)
+    assert Run.from_json(json.loads(json.dumps(run.to_json()))) == run
+    assert set(experiment.budgets) <= set(run.points) and run.points[-1] == method.max_iterations
+    shape = (NUM_IMAGES, *SOURCES[experiment.setting.data].event_shape)
+    pixels = torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    state = run.build(images=Images(pixels, torch.zeros(NUM_IMAGES, dtype=torch.long), "random", "train"))
+    before = [parameter.clone() for parameter in state.model.parameters()]
+    assert torch.isfinite(train_until(state, 1, progress=False).loss).all()
+    pairs = zip(before, state.model.parameters(), strict=True)
     assert all(not torch.equal(old, new) and bool(torch.isfinite(new).all()) for old, new in pairs)
 
 
 def test_names():
-    assert {"headline", "headline-gpu", "warm-starts", "step-size", "num-steps", "tightness", "capacity"} < set(
-        EXPERIMENTS
-    )
+    names = {"headline", "headline-gpu", "warm-starts", "step-size", "num-steps", "temperature", "color-cifar10"}
+    assert names < set(EXPERIMENTS)
     for name, experiment in EXPERIMENTS.items():
         assert experiment.name == name and experiment.question
         assert len({method.name for method in experiment.methods}) == len(experiment.methods)
@@ -96,6 +91,8 @@ def test_declarations_are_checked():
         dataclasses.replace(experiment, methods=experiment.methods[:1] * 2)
     with pytest.raises(ValueError, match="tuning_seed"):
         dataclasses.replace(experiment, tuning_seed=experiment.seeds[0])
+    with pytest.raises(ValueError, match="no budgets"):
+        dataclasses.replace(experiment, budgets=())
 
 
 class MeanColors(nn.Module):
@@ -111,12 +108,15 @@ def test_color_sets_run_end_to_end(name, tmp_path: Path, monkeypatch):
     image_sets.MAKERS[name](tmp_path / "data", np.random.default_rng(0), monkeypatch)
     monkeypatch.setattr(measurement, "feature_network", lambda name, device: MeanColors())
     monkeypatch.setattr(measurement, "PARTS", 2)
-    monkeypatch.setattr("pcltut.experiments.runner.feature_network", lambda name, device: MeanColors())
-    declared = find_experiment(f"colour-{name}")
+    monkeypatch.setattr("pcltut.experiments.plan.feature_network", lambda name, device: MeanColors())
+    declared = find_experiment(f"color-{name}")
     small = dataclasses.replace(
         declared,
         setting=dataclasses.replace(
-            declared.setting, validation=Effort(2, 2, 1, 1, 0), test=Effort(2, 2, 1, 1, 6), batch_size=8
+            declared.setting,
+            validation=EvaluationBudget(2, 2, 1, 1, 0),
+            test=EvaluationBudget(2, 2, 1, 1, 6),
+            batch_size=8,
         ),
         methods=tuple(
             dataclasses.replace(method, max_iterations=2, guess={**method.guess, "num_steps": 1})
@@ -138,22 +138,3 @@ def test_color_sets_run_end_to_end(name, tmp_path: Path, monkeypatch):
     without = dataclasses.replace(small, setting=dataclasses.replace(small.setting, features="none"))
     results = run_experiment(Plan(without, tmp_path / "without", only=("vae",)))
     assert "frechet" not in results["runs"][0]["test"]["2"]
-
-
-def test_bounds_of_one_model_are_ordered():
-    """On a model that was not trained, up to half a nat, about what 200 bridges leave open."""
-    experiment = find_experiment("tightness")
-    setting = dataclasses.replace(experiment.setting, hidden=(8,), latent_dim=2)
-    method = experiment.method("vae")
-    built = build(setting, method, {"learning_rate": 1e-3}, (1, 28, 28), seed=1, last_iteration=1)
-    x = built.model.sample(20, generator=torch.Generator().manual_seed(1))
-    effort = Effort(20, 200, 4, 2, 0)
-    found = lower_bounds(built.model, built.encoder, x, effort, torch.Generator().manual_seed(0))
-    assert all(np.isfinite(list(found.values())))
-    top = found["AIS from the prior"]
-    assert found["ELBO"] < found["IWAE 8"] < found["IWAE 512"] < top + 0.5
-    assert found["simulated: lower"] < found["simulated: upper"] + 0.5
-    assert found["ELBO"] < found["AIS from the encoder"] < top + 0.5
-    assert found["simulated: gap"] == pytest.approx(found["simulated: upper"] - found["simulated: lower"], abs=1e-4)
-    without = lower_bounds(built.model, None, x, effort, torch.Generator().manual_seed(0))
-    assert "ELBO" not in without and without["AIS from the prior"] == pytest.approx(top, abs=0.5)

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pcltut.experiments import EXPERIMENTS, Job, load_results, load_search
-from pcltut.experiments.declaration import to_json
-from pcltut.experiments.runner import hyperparameters
-from pcltut.experiments.tables import report_text
+from pcltut.experiments import EXPERIMENTS, load_results, load_search, report_text
+from pcltut.experiments.plan import final_run
+from pcltut.experiments.results import to_json
 from pcltut.experiments.tuning import best_trial, covers
 
 RESULTS = Path(__file__).resolve().parents[1] / "book" / "results"
@@ -35,8 +34,8 @@ def test_results_are_those_of_the_declaration(name):
     assert set(results["methods"]) == set(experiment.keys) and results["baseline"] == experiment.baseline
     for run in results["runs"]:
         method = experiment.method(run["method"])
-        job = Job(experiment, method, hyperparameters(experiment, method, search), run["seed"])
-        assert run["hyperparameters"] == to_json(dict(job.hyperparameters)), run["method"]
+        job = final_run(experiment, method, run["seed"], search)
+        assert run["hyperparameters"] == to_json(job.hyperparameters), run["method"]
         measured = run["curve"].get("iteration", [])
         assert measured == list(job.points)[: len(measured)]
         assert run["failed"] or (measured == list(job.points) and {*map(str, results["budgets"])} < run["test"].keys())

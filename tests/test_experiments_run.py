@@ -1,30 +1,28 @@
-"""One run: interrupted anywhere it ends the same; what fails is said in one line; nothing stays behind."""
+"""One run: a value that can be written and read; interrupted anywhere it ends the same; nothing stays behind."""
 
 import dataclasses
-import errno
 import json
-import os
+import pickle
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors import SafetensorError
 from tiny_experiment import TINY
 
 from pcltut import data
-from pcltut.experiments import Job, Plan, ResultError, pool, read_results, results, run_experiment, single
-from pcltut.experiments.builder import VarianceScaledSteps, build
-from pcltut.experiments.pool import WorkerError, run_jobs
-from pcltut.experiments.runner import remove_leftovers
-from pcltut.experiments.single import best_row, run_one
-from pcltut.files import exclusive
-from pcltut.training import LPC
+from pcltut.experiments import ResultError, Run, finish, single
+from pcltut.experiments.plan import final_run
+from pcltut.experiments.single import best_row, working_file
+from pcltut.files import load_tensors
+from pcltut.training import IWAE, LPC, VarianceScaledStep, train_until
 
 VAE, LANGEVIN = TINY.methods
 
 
-def job(method=VAE, seed=1, trial=None, **changes) -> Job:
-    return Job(TINY, method, {**method.guess, **method.fixed, **changes}, seed, trial)
+def run_of(method=VAE, seed=1, tuning=False, **changes) -> Run:
+    run = final_run(TINY, method, seed, {})
+    run = dataclasses.replace(run, hyperparameters={**run.hyperparameters, **changes})
+    return dataclasses.replace(run, points=TINY.tuning_points, budgets=()) if tuning else run
 
 
 def without_times(result: dict) -> dict:
@@ -32,27 +30,97 @@ def without_times(result: dict) -> dict:
     return {**result, "curve": rows, "provenance": None}
 
 
+def stop(iteration: int) -> None:
+    raise KeyboardInterrupt
+
+
+# -- a value -------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_written_and_read_back():
+    run = run_of(LANGEVIN, preconditioner="batch")
+    text = json.dumps(run.to_json())
+    assert Run.from_json(json.loads(text)) == run == pickle.loads(pickle.dumps(run))
+    assert Run.from_json(json.loads(text)) != dataclasses.replace(run, seed=2)
+    for wrong in ({}, {**run.to_json(), "setting": {}}, {**run.to_json(), "extra": 1}, {**run.to_json(), "points": 3}):
+        with pytest.raises(ValueError, match=r"got no run .*expected"):
+            Run.from_json(wrong)
+
+
+def test_runs_share_decoder_batches_and_noise():
+    vae, lpc = (run_of(method, seed=3).build() for method in TINY.methods)
+    for one, other in zip(vae.model.parameters(), lpc.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert torch.equal(vae.generator.get_state(), lpc.generator.get_state())
+
+
+def test_hyperparameters_reach_the_algorithm():
+    values = {"num_steps": 3, "step_size": 0.1, "preconditioner": "batch", "decay": 0.9, "warm_start": "prior"}
+    algorithm = run_of(LANGEVIN, **values).make_algorithm()
+    assert isinstance(algorithm, LPC) and (algorithm.num_steps, algorithm.warm_start) == (3, "prior")
+    assert (algorithm.preconditioner.decay, algorithm.preconditioner.share) == (0.9, "batch")
+    algorithm = run_of(LANGEVIN, step_schedule="variance").make_algorithm()
+    step_size = run_of(LANGEVIN).hyperparameters["step_size"]
+    assert algorithm.step_size == VarianceScaledStep(step_size, TINY.setting.initial_scale)
+    iwae = Run(TINY.setting, "iwae", {"num_samples": 8}, 0)
+    assert iwae.make_algorithm() == IWAE(8)
+    for wrong in ({"nonsense": 1}, {"step_schedule": "up"}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            run_of(LANGEVIN, **wrong).make_algorithm()
+    with pytest.raises(ValueError, match="algorithm='gan', expected one of vae"):
+        Run(TINY.setting, "gan", {}, 0).make_algorithm()
+
+
+def test_learning_rates_move_the_weights_as_adam_does():
+    """Adam's first step moves each weight by the rate times g / (|g| + 1e-8): by the rate where g is not tiny."""
+
+    def first_step(part: str, **changes: float | str) -> float:
+        state = run_of(VAE, **changes).build()
+        module = getattr(state, part)
+        before = [value.clone() for value in module.parameters()]
+        train_until(state, 1, progress=False)
+        moved = [(new - old).abs().max() for old, new in zip(before, module.parameters(), strict=True)]
+        return max(moved).item()
+
+    assert first_step("model", learning_rate=0.02, encoder_learning_rate=0.01) == pytest.approx(0.02, rel=1e-3)
+    assert first_step("encoder", learning_rate=0.02, encoder_learning_rate=0.01) == pytest.approx(0.01, rel=1e-3)
+    assert first_step("encoder", learning_rate=0.02) == pytest.approx(0.02, rel=1e-3)
+    assert first_step("model", learning_rate=0.02, learning_rate_schedule="cosine") == pytest.approx(0.02, rel=1e-3)
+
+
+def test_schedules_fall_to_the_last_point():
+    rate = run_of(learning_rate=0.2, learning_rate_schedule="cosine")._rate("learning_rate")
+    last = TINY.points(VAE)[-1]
+    assert [rate(0), rate(last // 2), rate(last)] == pytest.approx([0.2, 0.1, 0.0])
+    assert rate == run_of(learning_rate=0.2, learning_rate_schedule="cosine")._rate("learning_rate")
+    for wrong in ({"learning_rate": -1.0}, {"learning_rate": "1e-3"}, {"learning_rate_schedule": "up"}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            run_of(**wrong).build()
+    with pytest.raises(ValueError, match="without points"):
+        dataclasses.replace(run_of(learning_rate_schedule="linear"), points=(), budgets=()).build()
+
+
+# -- its result ----------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("method", [VAE, LANGEVIN], ids=lambda method: method.key)
 def test_a_run_interrupted_after_every_point_ends_the_same(tmp_path: Path, method):
-    whole = run_one(job(method), tmp_path / "whole")
-    assert [row["iteration"] for row in whole["curve"]] == list(TINY.points(method))
-
-    def stop(iteration):
-        raise KeyboardInterrupt
-
-    for _ in TINY.points(method):
+    run = run_of(method)
+    whole = finish(run, tmp_path / "whole" / "run.json")
+    assert [row["iteration"] for row in whole["curve"]] == list(run.points)
+    for _ in run.points:
         with pytest.raises(KeyboardInterrupt):
-            run_one(job(method), tmp_path / "parts", on_point=stop)
-    parts = run_one(job(method), tmp_path / "parts")
+            finish(run, tmp_path / "parts" / "run.json", on_point=stop)
+    parts = finish(run, tmp_path / "parts" / "run.json")
     assert without_times(parts) == without_times(whole)
-    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == 2 * [f"{method.key}.seed-1.json"]
-    assert json.loads((tmp_path / "parts" / f"{method.key}.seed-1.json").read_text()) == parts
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == 2 * ["run.json"]
+    assert json.loads((tmp_path / "parts" / "run.json").read_text()) == parts
 
 
 def test_a_segment_that_was_not_measured_is_trained_again(tmp_path: Path, monkeypatch):
-    whole = run_one(job(), tmp_path / "whole")
+    whole = finish(run_of(), tmp_path / "whole.json")
     calls = []
-    measure = single.measure
+    measure = Run.measure
 
     def sometimes(*arguments, **options):
         calls.append(1)
@@ -60,42 +128,68 @@ def test_a_segment_that_was_not_measured_is_trained_again(tmp_path: Path, monkey
             raise KeyboardInterrupt  # after training up to the second point, before it is measured
         return measure(*arguments, **options)
 
-    monkeypatch.setattr(single, "measure", sometimes)
+    monkeypatch.setattr(Run, "measure", sometimes)
     with pytest.raises(KeyboardInterrupt):
-        run_one(job(), tmp_path / "parts")
-    work = tmp_path / "parts" / "work" / "vae.seed-1"
-    assert {path.name for path in work.iterdir()} >= {"after-2.safetensors", "after-4.safetensors", "curve.json"}
-    assert without_times(run_one(job(), tmp_path / "parts")) == without_times(whole)
+        finish(run_of(), tmp_path / "parts.json")
+    tensors, texts = load_tensors(working_file(tmp_path / "parts.json"))
+    assert int(tensors["iteration"]) == run_of().points[1] and len(json.loads(texts["rows"])) == 2
+    assert without_times(finish(run_of(), tmp_path / "parts.json")) == without_times(whole)
+
+
+def test_measuring_along_the_way_changes_nothing(tmp_path: Path):
+    result = finish(run_of(LANGEVIN), tmp_path / "run.json")
+    state = run_of(LANGEVIN).build()
+    train_until(state, run_of(LANGEVIN).points[-1], progress=False)
+    found = run_of(LANGEVIN).measure(state, "validation")
+    assert {name: result["curve"][-1][name] for name in found} == pytest.approx(found, rel=1e-6)
 
 
 def test_a_finished_run_is_left_as_it_is(tmp_path: Path, monkeypatch):
-    first = run_one(job(trial=0), tmp_path)
-    monkeypatch.setattr(single, "fit", None)
-    assert run_one(job(trial=0), tmp_path) == first
+    first = finish(run_of(tuning=True), tmp_path / "run.json")
+    monkeypatch.setattr(single, "train_until", None)
+    assert finish(run_of(tuning=True), tmp_path / "run.json") == first
     assert first["test"] == {} and [row["iteration"] for row in first["curve"]] == list(TINY.tuning_points)
 
 
 def test_tuning_reads_no_test_image(tmp_path: Path, monkeypatch):
-    single.load.cache_clear()
-    load = data.load
-    splits = []
-    monkeypatch.setattr(data, "load", lambda name, split, root=None: splits.append(split) or load(name, split, root))
-    run_one(job(trial=1), tmp_path)
+    from pcltut.experiments.measurement import load
+
+    load.cache_clear()
+    original, splits = data.load, []
+    monkeypatch.setattr(data, "load", lambda name, split, root: splits.append(split) or original(name, split, root))
+    finish(run_of(tuning=True), tmp_path / "tuning.json")
     assert set(splits) == {"train", "validation"}
-    run_one(job(), tmp_path)
+    finish(run_of(), tmp_path / "final.json")
     assert "test" in splits
-    single.load.cache_clear()
+    load.cache_clear()
 
 
 def test_final_runs_are_tested_at_the_budgets_and_at_their_best(tmp_path: Path):
-    result = run_one(job(), tmp_path)
+    result = finish(run_of(), tmp_path / "vae.json")
     assert result["test"].keys() == {"4", "8", "best"}
     best = best_row(result["curve"])
     assert result["test"]["best"]["iteration"] == result["curve"][best]["iteration"]
     for values in result["test"].values():
         assert {"log_evidence", "frechet", "density", "coverage", "encoder_scale", "sigma"} <= values.keys()
-    evaluations = [row["decoder_evaluations"] for row in run_one(job(LANGEVIN), tmp_path)["curve"]]
+    evaluations = [row["decoder_evaluations"] for row in finish(run_of(LANGEVIN), tmp_path / "lpc.json")["curve"]]
     assert evaluations == [2 * point for point in TINY.points(LANGEVIN)]
+
+
+def test_the_best_point_is_tested_with_its_own_weights(tmp_path: Path, monkeypatch):
+    """The best of three points is made to be the second; its sigma on test must be that of its validation row."""
+    run, calls = dataclasses.replace(run_of(), points=(4, 9, 14), budgets=(4,)), []
+    measure = Run.measure
+
+    def second_is_best(self, state, split, **options):
+        calls.append(split)
+        found = measure(self, state, split, **options)
+        return found | {"log_evidence": -1.0 if calls.count("validation") == 2 else -2.0}
+
+    monkeypatch.setattr(Run, "measure", second_is_best)
+    result = finish(run, tmp_path / "run.json")
+    sigmas = [row["sigma"] for row in result["curve"]]
+    assert result["test"]["best"]["iteration"] == 9
+    assert result["test"]["best"]["sigma"] == sigmas[1] != sigmas[2]
 
 
 def test_the_best_point_is_the_first_highest():
@@ -103,144 +197,40 @@ def test_the_best_point_is_the_first_highest():
     assert best_row([{"sigma": 1.0}]) is None
 
 
-def test_methods_share_decoder_batches_and_noise():
-    built = [
-        build(TINY.setting, method, job(method).hyperparameters, (1, 28, 28), seed=3, last_iteration=10)
-        for method in TINY.methods
-    ]
-    for one, other in zip(built[0].model.parameters(), built[1].model.parameters(), strict=True):
-        assert torch.equal(one, other)
-    assert torch.equal(built[0].generator.get_state(), built[1].generator.get_state())
-
-
 def test_chains_that_diverge_end_their_run_and_are_reported(tmp_path: Path):
-    wild = job(LANGEVIN, step_size=1e4, num_steps=20)
-    result = run_one(wild, tmp_path)
+    result = finish(run_of(LANGEVIN, step_size=1e4, num_steps=20), tmp_path / "run.json")
     assert "left the finite numbers" in result["failed"] and result["curve"] == [] and result["test"] == {}
-    assert [path.name for path in tmp_path.iterdir()] == ["work", "lpc.seed-1.json"] or not list(
-        (tmp_path / "work").iterdir()
-    )
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["run.json"]
 
 
-def test_hyperparameters_reach_algorithm_and_optimizers():
-    setting = TINY.setting
-    options = {"seed": 0, "last_iteration": 10}
-    changes = {"learning_rate": 0.2, "encoder_learning_rate": 0.1, "learning_rate_schedule": "cosine"}
-    built = build(setting, VAE, changes, (1, 28, 28), **options)
-    assert [built.learning_rate(0), built.learning_rate(5)] == pytest.approx([0.2, 0.1])
-    assert built.encoder_learning_rate(5) == pytest.approx(0.05)
-    values = {"num_steps": 3, "step_size": 0.1, "preconditioner": "batch", "decay": 0.9, "warm_start": "prior"}
-    algorithm = build(setting, LANGEVIN, values, (1, 28, 28), **options).algorithm
-    assert isinstance(algorithm, LPC) and "decay=0.9" in repr(algorithm.preconditioner)
-    assert algorithm.num_steps == 3 and algorithm.warm_start == "prior"
-    values = {"num_steps": 3, "step_size": 0.1, "warm_start": "prior", "step_schedule": "variance"}
-    built = build(setting, LANGEVIN, values, (1, 28, 28), **options)
-    assert isinstance(built.algorithm, VarianceScaledSteps)
-    with torch.no_grad():
-        built.model.likelihood.log_scale.fill_(0.1).log_()
-    assert built.algorithm._now(built.model).step_size == pytest.approx(0.1 * (0.1 / setting.initial_scale) ** 2)
-    for wrong in ({"nonsense": 1}, {"learning_rate": -1.0}, {"learning_rate_schedule": "up"}, {"step_schedule": "up"}):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
-            build(setting, LANGEVIN, {"num_steps": 1, "step_size": 0.1, **wrong}, (1, 28, 28), **options)
+# -- files in the way ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"config": {}}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"run": {}}'])
 def test_a_damaged_result_file_is_named_and_kept(tmp_path: Path, content):
-    path = tmp_path / "vae.seed-1.json"
+    path = tmp_path / "run.json"
     path.write_text(content)
     with pytest.raises(ResultError, match=r"damaged file .*delete it") as caught:
-        run_one(job(), tmp_path)
+        finish(run_of(), path)
     assert "\n" not in str(caught.value) and path.read_text() == content
 
 
+def test_a_result_with_a_byte_order_mark_is_read(tmp_path: Path):
+    first = finish(run_of(tuning=True), tmp_path / "run.json")
+    (tmp_path / "run.json").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "run.json").read_bytes())
+    assert finish(run_of(tuning=True), tmp_path / "run.json") == first
+
+
 def test_a_result_with_other_settings_is_named_and_kept(tmp_path: Path):
-    run_one(job(trial=0), tmp_path)
+    finish(run_of(tuning=True), tmp_path / "run.json")
+    before = (tmp_path / "run.json").read_bytes()
     with pytest.raises(ResultError, match=r"learning_rate 0\.003, now 0\.5"):
-        run_one(job(trial=0, learning_rate=0.5), tmp_path)
+        finish(run_of(tuning=True, learning_rate=0.5), tmp_path / "run.json")
+    assert (tmp_path / "run.json").read_bytes() == before
 
 
 def test_a_beginning_with_other_settings_is_thrown_away(tmp_path: Path):
-    def stop(iteration):
-        raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        run_one(job(trial=0, learning_rate=0.5), tmp_path, on_point=stop)
-    expected = run_one(job(trial=0), tmp_path / "other")
-    assert without_times(run_one(job(trial=0), tmp_path)) == without_times(expected)
-
-
-def full(*arguments, **options):
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def full_for_weights(*arguments, **options):
-    raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
-
-
-@pytest.mark.parametrize("write", ["results.write_text", "single.save_checkpoint"])
-@pytest.mark.parametrize("error", [full, full_for_weights])
-def test_a_full_disk_is_said_in_one_line_and_loses_nothing(tmp_path: Path, monkeypatch, write, error):
-    jobs = [job(trial=0), job()]
-    run_jobs(jobs[:1], tmp_path, workers=1, on_event=lambda event: None)
-    before = (tmp_path / "vae.trial-0.json").read_bytes()
-    module, name = write.split(".")
-    with monkeypatch.context() as patch:
-        patch.setattr({"results": results, "single": single}[module], name, error)
-        with pytest.raises(WorkerError, match="disk is full") as caught:
-            run_jobs(jobs, tmp_path, workers=1, on_event=lambda event: None)
-    assert "\n" not in str(caught.value)
-    assert (tmp_path / "vae.trial-0.json").read_bytes() == before
-    run_jobs(jobs, tmp_path, workers=1, on_event=lambda event: None)
-    remove_leftovers(tmp_path, jobs)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["vae.seed-1.json", "vae.trial-0.json"]
-
-
-def test_an_error_in_a_worker_is_said_in_one_line(tmp_path: Path):
-    (tmp_path / "vae.seed-2.json").write_text("{")
-    with pytest.raises(WorkerError, match=r"vae\.seed-2: got a damaged file") as caught:
-        run_jobs([job(seed=2), job(seed=3)], tmp_path, workers=2, on_event=lambda event: None)
-    assert "\n" not in str(caught.value)
-
-
-def test_workers_have_one_thread_and_give_the_same_numbers(tmp_path: Path, monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    events = []
-    run_jobs([job(trial=0), job(LANGEVIN, trial=0)], tmp_path, workers=2, on_event=events.append)
-    found = {event.job.name: event.result for event in events if event.result is not None}
-    points = [event.iteration for event in events if event.result is None and event.job.method is VAE]
-    assert points == list(TINY.tuning_points)
-    here = run_one(job(trial=0), tmp_path / "here")
-    assert without_times(found["vae.trial-0"]) == without_times(here)
-    with pool._one_thread():
-        assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "1"
-    assert "OMP_NUM_THREADS" not in os.environ
-
-
-def test_a_whole_experiment_and_its_parts(tmp_path: Path):
-    plan = Plan(TINY, tmp_path / "whole")
-    whole = run_experiment(plan)
-    assert {(run["method"], run["seed"]) for run in whole["runs"]} == {(k, s) for k in TINY.keys for s in TINY.seeds}
-    assert whole["costs"]["seconds_an_iteration"].keys() == set(TINY.keys)
-    assert whole["references"].keys() == {"training images", "pixel Gaussian"}
-    assert whole["provenance"]["seeds"] == [1, 2] and whole["provenance"]["versions"]["torch"] == torch.__version__
-    assert json.loads(json.dumps(whole)) == whole
-    assert {path.name for path in plan.folder.iterdir()} == {
-        "tuning",
-        "final",
-        "tuning.json",
-        "references.json",
-        "costs.json",
-    }
-    with pytest.raises(ResultError, match="no finished run"):
-        read_results(Plan(TINY, tmp_path / "nothing"))
-    chosen = json.loads((plan.folder / "tuning.json").read_text())["methods"]["lpc"]["hyperparameters"]
-    part = dataclasses.replace(TINY, methods=(LANGEVIN,), baseline="lpc")
-    alone = run_experiment(Plan(part, tmp_path / "part", seeds=(2,)))
-    assert alone["runs"][0]["hyperparameters"] == chosen
-    (same,) = [run for run in whole["runs"] if run["method"] == "lpc" and run["seed"] == 2]
-    assert alone["runs"][0]["test"] == same["test"]
-
-
-def test_two_runners_cannot_share_a_folder(tmp_path: Path):
-    with exclusive(tmp_path), pytest.raises(ValueError, match="is running"):
-        run_experiment(Plan(TINY, tmp_path))
+        finish(run_of(tuning=True, learning_rate=0.5), tmp_path / "run.json", on_point=stop)
+    expected = finish(run_of(tuning=True), tmp_path / "other.json")
+    assert without_times(finish(run_of(tuning=True), tmp_path / "run.json")) == without_times(expected)

@@ -8,17 +8,17 @@ import pytest
 from tiny_experiment import TINY
 
 from pcltut.experiments import Method, Plan, run_experiment
-from pcltut.experiments.headline import HEADLINE
+from pcltut.experiments.declarations.headline import HEADLINE
 from pcltut.experiments.results import read_json
-from pcltut.experiments.tuning import covers, draw_trials, tuning_jobs
+from pcltut.experiments.tuning import covers, draw_trials, tuning_runs
 
 pytest.importorskip("optuna")
 
 
 def test_every_method_has_equally_many_different_trials():
-    jobs = tuning_jobs(HEADLINE)
+    runs = tuning_runs(HEADLINE)
     for method in HEADLINE.methods:
-        drawn = [job.hyperparameters for job in jobs if job.method is method]
+        drawn = [run.hyperparameters for (key, _), run in runs.items() if key == method.key]
         assert len(drawn) == HEADLINE.num_trials
         assert all(drawn.count(each) == 1 for each in drawn)
         assert drawn[0] == {**method.guess, **method.fixed}
@@ -29,14 +29,14 @@ def test_every_method_has_equally_many_different_trials():
                     assert values[0] * 0.99 <= each[name] <= values[1] * 1.01
                 else:
                     assert each[name] in values
-    assert {job.seed for job in jobs}.isdisjoint(HEADLINE.seeds)
+    assert not any(run.budgets for run in runs.values()), "a tuning run reads no test image"
+    assert {run.seed for run in runs.values()}.isdisjoint(HEADLINE.seeds)
 
 
 def test_draws_do_not_depend_on_other_methods_or_on_results():
-    jobs = tuning_jobs(HEADLINE)
+    runs = tuning_runs(HEADLINE)
     alone = dataclasses.replace(HEADLINE, methods=(HEADLINE.method("vae"), HEADLINE.method("lpc-reverse")))
-    for job in tuning_jobs(alone):
-        assert any(job.name == other.name and job.hyperparameters == other.hyperparameters for other in jobs)
+    assert tuning_runs(alone).items() <= runs.items()
     more = draw_trials(HEADLINE.method("lpc-reverse"), HEADLINE.num_trials + 2)
     assert more[: HEADLINE.num_trials] == draw_trials(HEADLINE.method("lpc-reverse"), HEADLINE.num_trials)
 
@@ -65,7 +65,7 @@ def test_tuning_resumes_and_is_recorded(tmp_path: Path):
 
     events.clear()
     assert run_experiment(plan, tuning_only=True, on_event=events.append) == {}
-    assert len([event for event in events if event.result is not None]) == len(tuning_jobs(TINY)) - 2
+    assert len([event for event in events if event.result is not None]) == len(tuning_runs(TINY)) - 2
     assert all((tmp_path / "tuning" / name).stat().st_mtime_ns == time for name, time in written.items())
     assert not (tmp_path / "final").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tuning", "tuning.json"]
@@ -78,12 +78,12 @@ def test_tuning_resumes_and_is_recorded(tmp_path: Path):
         assert covers(search, TINY, method)
         assert not covers(search, TINY, dataclasses.replace(method, guess={**method.guess, "learning_rate": 0.5}))
     assert not covers(search, dataclasses.replace(TINY, tuning_points=(5,)), TINY.methods[0])
-    assert plan.tuning() == []
-    chosen = {job.method.key: job.hyperparameters for job in plan.final()}
+    assert plan.tuning() == {}
+    chosen = {key: run.hyperparameters for (key, _), run in plan.final().items()}
     assert all(chosen[key] == search["methods"][key]["hyperparameters"] for key in TINY.keys)
 
 
 def test_without_optuna_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ValueError, match="pip install optuna"):
-        tuning_jobs(TINY)
+        tuning_runs(TINY)

@@ -1,6 +1,6 @@
 """An experiment of a second or two; as a script, the command line with that experiment declared."""
 
-from pcltut.experiments import EXPERIMENTS, Effort, Experiment, Method, Setting
+from pcltut.experiments import EXPERIMENTS, EvaluationBudget, Experiment, Method, Setting
 
 TINY = Experiment(
     name="tiny",
@@ -10,8 +10,8 @@ TINY = Experiment(
         latent_dim=3,
         num_train=200,
         batch_size=50,
-        validation=Effort(4, 3, 1, 1, 20),
-        test=Effort(4, 4, 1, 1, 264),
+        validation=EvaluationBudget(4, 3, 1, 1, 20),
+        test=EvaluationBudget(4, 4, 1, 1, 264),
     ),
     methods=(
         Method(

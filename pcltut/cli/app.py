@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 import pcltut
+from pcltut.cli.device import Device
 from pcltut.cli.errors import one_line_errors
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ class Algorithm(enum.StrEnum):
 
     lpc = "lpc"
     vae = "vae"
+    iwae = "iwae"
 
 
 class Network(enum.StrEnum):
@@ -49,7 +51,7 @@ class Preconditioning(enum.StrEnum):
     """The diagonal M of the Langevin steps."""
 
     none = "none"
-    chain = "chain"
+    datum = "datum"
     batch = "batch"
 
 
@@ -61,14 +63,6 @@ class WarmStart(enum.StrEnum):
     jeffreys = "jeffreys"
     prior = "prior"
     persistent = "persistent"
-
-
-class Device(enum.StrEnum):
-    """Where the tensors lie."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
 
 
 Root = Annotated[
@@ -197,7 +191,8 @@ def data_verify(
 @app.command()
 def train(
     algorithm: Annotated[
-        Algorithm, typer.Option(help="Langevin predictive coding, or the variational autoencoder.", show_default=False)
+        Algorithm,
+        typer.Option(help="Langevin predictive coding, the variational autoencoder, or IWAE.", show_default=False),
     ],
     data: Annotated[str, typer.Option(help="Name of the data set, as `data list` shows it.")] = "fashion-mnist-mini",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training split.")] = 10,
@@ -222,7 +217,9 @@ def train(
     ] = None,
     preconditioner: Annotated[
         Preconditioning | None,
-        typer.Option(help="lpc: running scale of the steps, shared or not.  [default: batch]", show_default=False),
+        typer.Option(
+            help="lpc: running scale of the steps, per datum or shared.  [default: batch]", show_default=False
+        ),
     ] = None,
     warm_start: Annotated[
         WarmStart | None,
@@ -231,6 +228,9 @@ def train(
             "or where they ended.  [default: reverse]",
             show_default=False,
         ),
+    ] = None,
+    num_samples: Annotated[
+        int | None, typer.Option(min=1, help="vae, iwae: draws from the encoder.  [default: 1, 8]", show_default=False)
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images a training step.")] = 100,
     learning_rate: Annotated[float, typer.Option(callback=_positive, help="Adam's, for decoder and encoder.")] = 3e-3,
@@ -249,41 +249,42 @@ def train(
     Examples:
       python -m pcltut train --algorithm lpc --data fashion-mnist-mini --epochs 2
       python -m pcltut train --algorithm vae --data fashion-mnist --epochs 20 --out runs/vae
+      python -m pcltut train --algorithm iwae --num-samples 8 --epochs 5
       python -m pcltut train --algorithm lpc --num-steps 20 --preconditioner none --step-size 1e-4 --epochs 5
       python -m pcltut train --algorithm lpc --data cifar10 --network conv --latent-dim 64 --device cuda
     """
     chain = {
         "num_steps": num_steps,
         "step_size": step_size,
-        "preconditioner": preconditioner,
-        "warm_start": warm_start,
+        "preconditioner": preconditioner and str(preconditioner),
+        "warm_start": warm_start and str(warm_start),
     }
-    if algorithm is Algorithm.vae and (given := [name for name, value in chain.items() if value is not None]):
+    draws = {"num_samples": num_samples}
+    own, others, what = (chain, draws, "draws") if algorithm is Algorithm.lpc else (draws, chain, "chains")
+    if given := [name for name, value in others.items() if value is not None]:
         option = f"--{given[0].replace('_', '-')}"
-        raise typer.BadParameter("only --algorithm lpc has chains; leave it out for vae", param_hint=f"'{option}'")
+        raise typer.BadParameter(f"--algorithm {algorithm} has no {what}; leave it out", param_hint=f"'{option}'")
     out = out if out is not None else Path("runs") / f"{algorithm}-{data}"
 
     def after_interrupt() -> str:
-        saved = (out / "checkpoint.safetensors").exists()
+        saved = (out.expanduser() / "checkpoint.safetensors").exists()
         where = f"from the checkpoint in {out}" if saved else "from the beginning, since nothing was saved yet"
         return f"the same command goes on {where}"
 
     with one_line_errors(after_interrupt):
-        from pcltut.cli.train import Settings, train_and_show
+        from pcltut.cli.train import make_run, train_and_show
 
-        settings = Settings.from_options(
-            algorithm=str(algorithm),
+        run = make_run(
+            str(algorithm),
+            {"learning_rate": learning_rate, **own},
+            seed,
             data=data,
             network=str(network),
             latent_dim=latent_dim,
             likelihood=str(likelihood),
             batch_size=batch_size,
-            learning_rate=learning_rate,
-            seed=seed,
-            device=str(device),
-            **{name: value.value if isinstance(value, enum.Enum) else value for name, value in chain.items()},
         )
-        train_and_show(settings, epochs, out, checkpoint_every, root)
+        train_and_show(run, device, epochs, out, checkpoint_every, root)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """`experiment` and `report`: what they print, and where they write."""
 
 import dataclasses
+import importlib.util
 import os
 import shutil
 import sys
@@ -8,16 +9,28 @@ import threading
 import time
 from pathlib import Path
 
-import torch
 import typer
 from tqdm.auto import tqdm
 
-from pcltut.experiments import Plan, ResultError, find_experiment, load_results, read_results, run_experiment
+from pcltut.cli.device import find_device
+from pcltut.experiments import (
+    Event,
+    Plan,
+    ResultError,
+    find_experiment,
+    load_results,
+    means_table,
+    read_results,
+    report_html,
+    report_text,
+    run_experiment,
+    summary_frame,
+)
 from pcltut.experiments.costs import estimate_hours
-from pcltut.experiments.pool import Event
-from pcltut.experiments.results import results_folder, write_json
-from pcltut.experiments.runner import SEARCH
-from pcltut.experiments.tables import compare_text, means_table, report_text
+from pcltut.experiments.plan import SEARCH
+from pcltut.experiments.results import write_json
+from pcltut.experiments.tables import as_text, points_of, repetition_table
+from pcltut.files import results_folder, write_text
 
 GPU_WORKERS = 4
 
@@ -31,6 +44,7 @@ def run_and_show(
     seed: int | None,
     device: str,
     workers: int | None,
+    scheduler: str | None,
     tuning_only: bool,
     features: str | None,
     root: Path | None,
@@ -39,8 +53,9 @@ def run_and_show(
     experiment = find_experiment(name)
     if features is not None:
         experiment = dataclasses.replace(experiment, setting=dataclasses.replace(experiment.setting, features=features))
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"got --device {device}, but torch finds no CUDA device; use --device cpu")
+    device = find_device(device)
+    if workers is not None and scheduler is not None:
+        raise ValueError("got --workers and --scheduler, expected one of them; the cluster has its own workers")
     if seed is not None and num_seeds is not None:
         raise ValueError("got --seed and --seeds, expected one of them; leave one out")
     plan = Plan(
@@ -49,31 +64,42 @@ def run_and_show(
         only=only,
         seeds=chosen_seeds(experiment.seeds, num_seeds, seed),
         device=device,
-        workers=workers or (GPU_WORKERS if device.startswith("cuda") else os.cpu_count() or 1),
+        workers=workers or default_workers(device, scheduler),
+        scheduler=scheduler,
         root=root,
     )
     plan.check()
-    tuning = plan.unfinished(plan.tuning())
-    jobs = tuning if tuning_only else [*tuning, *plan.unfinished(plan.final())]
+    tuning = plan.unfinished("trial", plan.tuning())
+    runs = tuning if tuning_only else {**tuning, **plan.unfinished("seed", plan.final())}
     typer.echo(f"{name}: {experiment.question}", err=True)
-    if jobs:
-        hours = estimate_hours(jobs, plan.workers, device=device, root=root)
-        kind = f"{len(tuning)} tuning and {len(jobs) - len(tuning)} final runs"
-        typer.echo(f"{folder}: {kind} to do, about {hours:.2g} h with {plan.workers} at a time on {device}", err=True)
+    if runs:
+        hours = estimate_hours(runs.values(), plan.workers, device=device, root=root)
+        kind = f"{len(tuning)} tuning and {len(runs) - len(tuning)} final runs"
+        where = f"in all, on the cluster at {scheduler}" if scheduler else f"with {plan.workers} at a time on {device}"
+        typer.echo(f"{plan.folder}: {kind} to do, about {hours:.2g} h {where}", err=True)
     else:
-        typer.echo(f"{folder}: all runs are finished", err=True)
-    with Progress(sum(job.points[-1] for job in jobs), len(jobs)) as progress:
+        typer.echo(f"{plan.folder}: all runs are finished", err=True)
+    with Progress(sum(run.points[-1] for run in runs.values()), len(runs)) as progress:
         results = run_experiment(plan, tuning_only=tuning_only, on_event=progress)
     if tuning_only:
-        typer.echo(f"{folder / SEARCH}: tuned" if (folder / SEARCH).exists() else f"{name}: nothing to tune")
+        path = plan.folder / SEARCH
+        typer.echo(f"{path}: tuned" if path.exists() else f"{name}: nothing to tune")
         return
     if plan.is_whole:
         typer.echo(report_text(results))
         return
-    for at in [*map(str, experiment.budgets), "best"]:
-        typer.echo(f"\n{at}\n{means_table(results, at)}")
+    for at in points_of(results):
+        typer.echo(f"\n{as_text(means_table(results, at))}")
     if (results_folder() / f"{name}.json").exists():
-        typer.echo("\n" + compare_text(results, load_results(name)))
+        table = repetition_table(results, load_results(name))
+        typer.echo(f"\n{as_text(table)}" if len(table) else "")
+
+
+def default_workers(device: str, scheduler: str | None) -> int:
+    """One a core, several on a GPU; one process where the cluster has its own, or where dask is missing."""
+    if scheduler is not None or importlib.util.find_spec("distributed") is None:
+        return 1
+    return GPU_WORKERS if device == "cuda" else os.cpu_count() or 1
 
 
 def chosen_seeds(declared: tuple[int, ...], num: int | None, seed: int | None) -> tuple[int, ...]:
@@ -90,7 +116,7 @@ class Progress:
     """A bar in a terminal; elsewhere one line for each finished run."""
 
     def __init__(self, iterations: int, runs: int) -> None:
-        shown = sys.stderr.isatty() and os.environ.get("PCLTUT_PROGRESS") != "0"
+        shown = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("PCLTUT_PROGRESS") != "0"
         tqdm.set_lock(threading.RLock())  # its own would be one between processes, left behind by a killed one
         self.bar = tqdm(total=iterations, unit="it", disable=not shown, smoothing=0.05)
         self.reached: dict[str, int] = {}
@@ -104,7 +130,7 @@ class Progress:
 
     def __call__(self, event: Event) -> None:
         """Count what an event says was done."""
-        name = event.job.name
+        name = event.name
         self.bar.update(event.iteration - self.reached.get(name, 0))
         self.reached[name] = event.iteration
         if event.result is None:
@@ -120,25 +146,27 @@ class Progress:
             typer.echo(f"{self.finished}/{self.runs} after {hours:.2f} h, {name}: {text}", err=True)
 
 
-def show_report(name: str, out: Path | None, save: bool) -> None:
-    """Print the committed results, or those of a folder; write the latter where results are committed if asked to."""
+def show_report(name: str, out: Path | None, save: bool, csv: Path | None, html: Path | None) -> None:
+    """Print the committed results, or those of a folder, and write them where they were asked for."""
     experiment = find_experiment(name)
-    if out is None:
-        if save:
-            raise ValueError("got --save without --out, expected the folder of the runs; add --out runs/NAME")
-        typer.echo(report_text(load_results(name)))
-        return
-    if not out.is_dir():
+    if out is None and save:
+        raise ValueError("got --save without --out, expected the folder of the runs; add --out runs/NAME")
+    plan = Plan(experiment, out) if out is not None else None
+    if plan is not None and not plan.folder.is_dir():
         raise ResultError(f"got no folder {out}; run `python -m pcltut experiment {name} --out {out}` first")
-    plan = Plan(experiment, out)
-    results = read_results(plan)
+    results = load_results(name) if plan is None else read_results(plan)
     typer.echo(report_text(results))
-    missing = len(plan.final()) - len(results["runs"])
-    if missing:
+    if csv is not None:
+        write_text(csv, summary_frame(results).to_csv(index=False, lineterminator="\n"))
+    if html is not None:
+        write_text(html, report_html(results))
+    if plan is None:
+        return
+    if missing := len(plan.final()) - len(results["runs"]):
         typer.echo(f"\n{missing} runs are not finished", err=True)
     if save:
         target = results_folder() / f"{name}.json"
         write_json(target, results)
-        if (out / SEARCH).exists():
-            shutil.copyfile(out / SEARCH, results_folder() / f"{name}-tuning.json")
+        if (plan.folder / SEARCH).exists():
+            shutil.copyfile(plan.folder / SEARCH, results_folder() / f"{name}-tuning.json")
         typer.echo(f"\n{target}: written", err=True)

@@ -8,12 +8,14 @@ import typer
 from pcltut import data
 from pcltut.evaluation.feature_training import train_feature_net
 from pcltut.evaluation.features import accuracy, read_feature_net, save_feature_net
+from pcltut.files import expanded
 
 DATA = "fashion-mnist"
 
 
 def train_features(out: Path, epochs: int, seed: int, root: Path | None) -> None:
     """Train on Fashion-MNIST's training split, choose the epoch on validation, measure on test, and write the file."""
+    out = expanded(out)
     train, validation, test = (data.load(DATA, split, root) for split in ("train", "validation", "test"))
     network = train_feature_net(
         train,

@@ -1,43 +1,56 @@
-"""Experiments: named comparisons, declared as data, resumable at any moment, with where each number comes from."""
+"""Experiments: runs as values, named comparisons of them declared as data, resumable at any moment, in tables."""
 
-from pcltut.experiments.builder import Built, build
-from pcltut.experiments.catalog import EXPERIMENTS, find_experiment
-from pcltut.experiments.declaration import Effort, Experiment, Job, Method, Setting
-from pcltut.experiments.measurement import measure
-from pcltut.experiments.pool import Event
+from pcltut.experiments.declaration import EvaluationBudget, Experiment, Method, Setting
+from pcltut.experiments.declarations import EXPERIMENTS, find_experiment
+from pcltut.experiments.executor import Event, Executor, WorkerError
+from pcltut.experiments.intervals import (
+    Interval,
+    curves,
+    difference,
+    paired_interval,
+    reach_baseline,
+    summarize,
+    t_interval,
+    values_by_seed,
+)
+from pcltut.experiments.measurement import METRICS, measure
+from pcltut.experiments.plan import Plan, read_results, run_experiment
 from pcltut.experiments.results import ResultError, load_results, load_search
-from pcltut.experiments.runner import Plan, read_results, run_experiment
-from pcltut.experiments.statistics import Interval, paired_interval, t_interval
-from pcltut.experiments.summary import curves, difference, reach_baseline, summarize, values_by_seed
+from pcltut.experiments.run import Run
+from pcltut.experiments.single import finish
 from pcltut.experiments.tables import (
     cost_table,
     differences_table,
     means_table,
     reach_table,
+    report_html,
     report_text,
     search_table,
+    summary_frame,
     verdict,
     verdicts_table,
 )
 
 __all__ = [
     "EXPERIMENTS",
-    "Built",
-    "Effort",
+    "METRICS",
+    "EvaluationBudget",
     "Event",
+    "Executor",
     "Experiment",
     "Interval",
-    "Job",
     "Method",
     "Plan",
     "ResultError",
+    "Run",
     "Setting",
-    "build",
+    "WorkerError",
     "cost_table",
     "curves",
     "difference",
     "differences_table",
     "find_experiment",
+    "finish",
     "load_results",
     "load_search",
     "means_table",
@@ -46,10 +59,12 @@ __all__ = [
     "reach_baseline",
     "reach_table",
     "read_results",
+    "report_html",
     "report_text",
     "run_experiment",
     "search_table",
     "summarize",
+    "summary_frame",
     "t_interval",
     "values_by_seed",
     "verdict",

@@ -2,15 +2,14 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
-
-from pcltut.data import DataError, available
+from typing import Literal
 
 Value = float | int | str | None
+AlgorithmName = Literal["vae", "iwae", "lpc", "pc", "hoffman"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Effort:
+class EvaluationBudget:
     """How thoroughly a model is measured on one split.
 
     Args:
@@ -38,9 +37,8 @@ class Setting:
         features: network whose features samples are judged on: "feature-net" (28x28 gray), "inception-v3" or "dinov2"
             (color), or "none".
         num_train: the first images of the training split; None for all.
-        validation: the effort at each point of the curve, on the validation split.
-        test: the effort at the budgets and at the best point, on the test split, in final runs only.
-        measure_bounds: whether the tested models' lower bounds on the evidence are compared, too.
+        validation: what is spent at each point of the curve, on the validation split.
+        test: what is spent at the budgets and at the best point, on the test split, in final runs only.
     """
 
     data: str = "fashion-mnist-mini"
@@ -52,18 +50,15 @@ class Setting:
     batch_size: int = 100
     features: Literal["feature-net", "inception-v3", "dinov2", "none"] = "feature-net"
     num_train: int | None = None
-    validation: Effort = Effort()
-    test: Effort = Effort(num_images=100, num_bridges=300, num_samples=2000)
-    measure_bounds: bool = False
+    validation: EvaluationBudget = EvaluationBudget()
+    test: EvaluationBudget = EvaluationBudget(num_images=100, num_bridges=300, num_samples=2000)
 
 
 @dataclasses.dataclass(frozen=True)
 class Method:
     """One row of the tables: an algorithm, what is fixed, and what is searched.
 
-    Hyperparameters are `learning_rate`, `encoder_learning_rate` (the decoder's if not given), `learning_rate_schedule`
-    and `step_schedule` (names in `pcltut.experiments.builder`); all others go to the algorithm by name, with
-    `preconditioner` as "none", "chain" or "batch".
+    Hyperparameters are those of a `pcltut.experiments.Run`.
 
     Args:
         key: short name for files and the command line.
@@ -75,18 +70,16 @@ class Method:
         tuned_as: key of the method of the experiment `tuned_in` whose chosen hyperparameters this one takes over, but
             for those that stand in `fixed` or `guess`; its own key if empty.
         max_iterations: Adam steps of a final run; its best point is sought up to there.
-        changes: fields of the setting that differ for this method, such as the latent size.
     """
 
     key: str
     name: str
-    algorithm: Literal["vae", "iwae", "lpc", "pc", "hoffman"]
+    algorithm: AlgorithmName
     fixed: Mapping[str, Value] = dataclasses.field(default_factory=dict)
     guess: Mapping[str, Value] = dataclasses.field(default_factory=dict)
     search: Mapping[str, Sequence[Value]] = dataclasses.field(default_factory=dict)
     tuned_as: str = ""
     max_iterations: int = 1600
-    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,6 +116,8 @@ class Experiment:
         keys = [method.key for method in self.methods]
         if len(set(keys)) < len(keys) or self.baseline not in keys:
             raise ValueError(f"got methods {keys}, expected different keys, {self.baseline!r} among them; rename one")
+        if not self.budgets:
+            raise ValueError(f"got no budgets in {self.name}, expected at least one iteration; give some")
         if self.num_trials and self.tuning_seed in self.seeds:
             raise ValueError(f"got tuning_seed={self.tuning_seed} among the final seeds, expected another; change it")
 
@@ -138,66 +133,7 @@ class Experiment:
         """The keys of all methods, in the order of the tables."""
         return tuple(method.key for method in self.methods)
 
-    def setting_of(self, method: Method) -> Setting:
-        """The setting with the method's own changes."""
-        return dataclasses.replace(self.setting, **method.changes)
-
     def points(self, method: Method) -> tuple[int, ...]:
         """Iterations at which a final run of the method is measured, the last being its end."""
         points = {point for point in (*self.curve, *self.budgets) if point <= method.max_iterations}
         return tuple(sorted(points | {method.max_iterations}))
-
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """One run: a method with its hyperparameters and a seed, in tuning or for the tables."""
-
-    experiment: Experiment
-    method: Method
-    hyperparameters: Mapping[str, Value]
-    seed: int
-    trial: int | None = None
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the run counts for the tables; only then is the test split used."""
-        return self.trial is None
-
-    @property
-    def name(self) -> str:
-        """Name of the run's result file, without its ending."""
-        kind = f"seed-{self.seed}" if self.is_final else f"trial-{self.trial}"
-        return f"{self.method.key}.{kind}"
-
-    @property
-    def points(self) -> tuple[int, ...]:
-        """Iterations at which the run is measured."""
-        return self.experiment.points(self.method) if self.is_final else self.experiment.tuning_points
-
-    def config(self) -> dict[str, Any]:
-        """All that decides what the run computes, as JSON has it."""
-        return {
-            "experiment": self.experiment.name,
-            "setting": to_json(dataclasses.asdict(self.experiment.setting_of(self.method))),
-            "method": self.method.key,
-            "algorithm": self.method.algorithm,
-            "hyperparameters": to_json(dict(self.hyperparameters)),
-            "points": list(self.points),
-            "budgets": list(self.experiment.budgets) if self.is_final else [],
-        }
-
-
-def to_json(value: Any) -> Any:
-    """The value as it comes back from a JSON file: tuples as lists, mappings as plain dictionaries."""
-    if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
-    return [to_json(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def check_data(setting: Setting, root: Any = None) -> None:
-    """Stop early if a data set is not on this machine: experiments download nothing by themselves."""
-    present = {info.name: info.present for info in available(root)}
-    if setting.data not in present:
-        raise DataError(f"data: got {setting.data!r}, expected one of {', '.join(present)}", "choose one of them")
-    if not present[setting.data]:
-        raise DataError(f"{setting.data}: not found", f"run `python -m pcltut data get {setting.data}` first")

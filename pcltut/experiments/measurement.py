@@ -2,7 +2,7 @@
 
 import functools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,25 +20,34 @@ from pcltut.evaluation import (
     load_feature_net,
     reference_quality,
 )
-from pcltut.experiments.builder import SEEDS_A_RUN
-from pcltut.experiments.declaration import Effort, Setting
+from pcltut.experiments.declaration import EvaluationBudget, Setting
 from pcltut.models import GaussianEncoder, GenerativeModel
 
+SEEDS_A_RUN = 5  # weights of decoder and encoder, training, measurements on validation and on test
 CHUNK = 500  # images that are decoded at once
 PARTS = 4  # smallest parts in the extrapolation of the Frechet distance
 REFERENCE_IMAGES = 20_000
 GAP_IMAGES = 16  # images that a model draws to find its BDMC gap
-# (name, title in tables, whether larger is better); None: a description, neither better nor worse
-MEASURES: dict[str, tuple[str, bool | None]] = {
-    "log_evidence": ("log-evidence", True),
-    "bdmc_gap": ("BDMC gap", None),
-    "bits_per_dimension": ("bits/dim", False),
-    "frechet": ("Frechet", False),
-    "frechet_extrapolated": ("Frechet (inf)", False),
-    "density": ("density", True),
-    "coverage": ("coverage", True),
-    "encoder_scale": ("encoder std", None),
-    "sigma": ("sigma", None),
+
+
+class Metric(NamedTuple):
+    """How a metric stands in tables; `larger_is_better` is None for a description, neither better nor worse."""
+
+    title: str
+    larger_is_better: bool | None
+    decimals: int
+
+
+METRICS = {
+    "log_evidence": Metric("log-evidence", True, 1),
+    "bdmc_gap": Metric("BDMC gap", None, 1),
+    "bits_per_dimension": Metric("bits/dim", False, 3),
+    "frechet": Metric("Frechet", False, 1),
+    "frechet_extrapolated": Metric("Frechet (inf)", False, 1),
+    "density": Metric("density", True, 3),
+    "coverage": Metric("coverage", True, 3),
+    "encoder_scale": Metric("encoder std", None, 3),
+    "sigma": Metric("sigma", None, 3),
 }
 
 
@@ -52,7 +61,7 @@ def measure(
     device: str = "cpu",
     root: Any = None,
 ) -> dict[str, float]:
-    """All measures of a model on the validation or the test split.
+    """All metrics of a model on the validation or the test split.
 
     Log-evidence is the mean over images of AIS from the prior, the same for every method, with or without encoder: a
     lower bound in expectation, in nats an image; on the test split the BDMC gap says how far off it may be on images
@@ -63,28 +72,34 @@ def measure(
     Args:
         seed: of the run.
     """
-    effort = setting.test if split == "test" else setting.validation
+    budget = setting.test if split == "test" else setting.validation
     generator = torch.Generator(device).manual_seed(SEEDS_A_RUN * seed + (4 if split == "test" else 3))
     images = load(setting.data, split, device, root)
     found: dict[str, float] = {"sigma": model.likelihood.scale.item()}
     if encoder is not None:
         with torch.no_grad():
-            found["encoder_scale"] = encoder(images[: max(effort.num_images, CHUNK)].as_float()).scale.mean().item()
-    if effort.num_images:
-        found |= evidence(setting, model, images[: effort.num_images], effort, generator, final=split == "test")
-    if effort.num_samples and setting.features != "none":
-        found |= samples(setting, model, images, effort, generator, final=split == "test")
+            found["encoder_scale"] = encoder(images[: max(budget.num_images, CHUNK)].as_float()).scale.mean().item()
+    if budget.num_images:
+        found |= evidence(setting, model, images[: budget.num_images], budget, generator, final=split == "test")
+    if budget.num_samples and setting.features != "none":
+        found |= samples(setting, model, images, budget, generator, final=split == "test")
     return found
 
 
 def evidence(
-    setting: Setting, model: GenerativeModel, images: Images, effort: Effort, generator: torch.Generator, *, final: bool
+    setting: Setting,
+    model: GenerativeModel,
+    images: Images,
+    budget: EvaluationBudget,
+    generator: torch.Generator,
+    *,
+    final: bool,
 ) -> dict[str, float]:
     """Mean log-evidence by AIS, in nats an image; for binned pixels also in bits a pixel; in final tests BDMC's gap."""
     walk = {
-        "num_steps": effort.num_bridges,
-        "num_chains": effort.num_chains,
-        "num_leapfrog": effort.num_leapfrog,
+        "num_bridges": budget.num_bridges,
+        "num_chains": budget.num_chains,
+        "num_leapfrog": budget.num_leapfrog,
         "generator": generator,
     }
     found = ais_log_evidence(model, images.as_float(), **walk).log_evidence
@@ -92,16 +107,22 @@ def evidence(
     if setting.likelihood == "discretized":
         values["bits_per_dimension"] = bits_per_dimension(found, images.event_shape).mean().item()
     if final:
-        values["bdmc_gap"] = bdmc(model, min(GAP_IMAGES, effort.num_images), **walk).gap
+        values["bdmc_gap"] = bdmc(model, min(GAP_IMAGES, budget.num_images), **walk).gap
     return values
 
 
 def samples(
-    setting: Setting, model: GenerativeModel, images: Images, effort: Effort, generator: torch.Generator, *, final: bool
+    setting: Setting,
+    model: GenerativeModel,
+    images: Images,
+    budget: EvaluationBudget,
+    generator: torch.Generator,
+    *,
+    final: bool,
 ) -> dict[str, float]:
     """Distances between images and the decoder's means at as many prior draws; extrapolated in final tests."""
     network = feature_network(setting.features, str(images.device))
-    real = _real_features(setting.features, images, min(effort.num_samples, len(images)))
+    real = _real_features(setting.features, images, min(budget.num_samples, len(images)))
     with torch.no_grad():
         z = model.sample_prior(len(real), generator=generator)
         fake = torch.cat([network(model.decode(part)) for part in z.split(CHUNK)])
@@ -115,7 +136,7 @@ def samples(
 
 
 def references(setting: Setting, device: str = "cpu", root: Any = None) -> dict[str, dict[str, float]]:
-    """The floor and the ceiling of the sample measures on the test split, from `reference_quality`."""
+    """The floor and the ceiling of the sample metrics on the test split, from `reference_quality`."""
     if not setting.test.num_samples or setting.features == "none":
         return {}
     test, train = (load(setting.data, split, device, root) for split in ("test", "train"))

@@ -1,12 +1,10 @@
-"""Result files: one for each run, read back with checks; who made them and where."""
+"""Result files: one for each run, read back with checks; who made them and where; all of an experiment as one."""
 
 import dataclasses
-import functools
 import json
 import math
 import os
 import platform
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,20 +12,14 @@ from typing import Any
 import torch
 
 import pcltut
-from pcltut.experiments.declaration import Experiment, Job, to_json
-from pcltut.files import write_text
+from pcltut.experiments.declaration import Experiment
+from pcltut.files import package_commit, results_folder, write_text
 
 DIGITS = 7
 
 
 class ResultError(ValueError):
     """A result file that cannot be read, or that belongs to another declaration."""
-
-
-def results_folder() -> Path:
-    """Where committed results lie: book/results of the repository, or of the present folder."""
-    folder = Path(pcltut.__file__).resolve().parents[1] / "book" / "results"
-    return folder if folder.is_dir() else Path("book") / "results"
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -41,7 +33,7 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
     """A JSON object from a file, with a one-line error that ends in the remedy."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows add a byte-order mark
     except (ValueError, OSError) as error:
         raise ResultError(f"got a damaged file {path} ({error}); {remedy}") from error
     if not isinstance(content, dict):
@@ -49,8 +41,11 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     return content
 
 
-def read_run(path: Path, job: Job) -> dict[str, Any] | None:
+def read_run(path: Path, run: Mapping[str, Any]) -> dict[str, Any] | None:
     """A finished run's result, None if there is none.
+
+    Args:
+        run: what `Run.to_json` gives.
 
     Raises:
         ResultError: the file is damaged, or holds a run with other settings.
@@ -59,14 +54,27 @@ def read_run(path: Path, job: Job) -> dict[str, Any] | None:
         return None
     remedy = "delete it, and the same command repeats this run alone"
     result = read_json(path, remedy)
-    if missing := {"config", "seed", "curve", "test", "failed"} - result.keys():
+    if missing := {"run", "curve", "test", "failed"} - result.keys():
         raise ResultError(f"got a damaged file {path} (no {sorted(missing)[0]!r}); {remedy}")
-    if result["config"] != job.config() or result["seed"] != job.seed:
+    if found := difference_of(result["run"], run):
+        name, before, now = found
         raise ResultError(
-            f"got {path} from a run with other settings ({_difference(result['config'], job.config())}); "
+            f"got {path} from a run with other settings ({name} {before!r}, now {now!r}); "
             "choose another --out, or delete the file to repeat this run"
         )
     return result
+
+
+def difference_of(before: Any, now: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
+    """Name of the first entry in which two JSON objects differ, and what each has there."""
+    before = before if isinstance(before, Mapping) else {}
+    for name in {**now, **before}:
+        old, new = before.get(name), now.get(name)
+        if isinstance(new, Mapping) and old != new:
+            return difference_of(old, new)
+        if old != new:
+            return name, old, new
+    return None
 
 
 def load_results(name: str, folder: str | os.PathLike | None = None) -> dict[str, Any]:
@@ -78,9 +86,7 @@ def load_results(name: str, folder: str | os.PathLike | None = None) -> dict[str
     Raises:
         ResultError: there are none, or the file is damaged.
     """
-    path = Path(folder if folder is not None else results_folder()) / f"{name}.json"
-    if not path.exists():
-        raise ResultError(f"got no results of {name} at {path}; run `python -m pcltut experiment {name}` first")
+    path = _committed(f"{name}.json", f"experiment {name}", folder)
     results = read_json(path, "restore it with git, or write it again with `report --out FOLDER --save`")
     if missing := {"experiment", "runs", "provenance"} - results.keys():
         raise ResultError(f"got a damaged file {path} (no {sorted(missing)[0]!r}); restore it with git")
@@ -93,10 +99,19 @@ def load_search(name: str, folder: str | os.PathLike | None = None) -> dict[str,
     Raises:
         ResultError: there is none, or the file is damaged.
     """
-    path = Path(folder if folder is not None else results_folder()) / f"{name}-tuning.json"
+    return read_json(
+        _committed(f"{name}-tuning.json", f"experiment {name} --tuning-only", folder), "restore it with git"
+    )
+
+
+def _committed(name: str, command: str, folder: str | os.PathLike | None) -> Path:
+    path = Path(folder if folder is not None else results_folder()) / name
     if not path.exists():
-        raise ResultError(f"got no search at {path}; run `python -m pcltut experiment {name} --tuning-only` first")
-    return read_json(path, "restore it with git")
+        raise ResultError(
+            f"got no file {path}, expected a committed result; take it from book/results of the book's repository, or "
+            f"make it with `python -m pcltut {command}`"
+        )
+    return path
 
 
 def provenance(device: str) -> dict[str, Any]:
@@ -104,7 +119,7 @@ def provenance(device: str) -> dict[str, Any]:
     return {
         "device": device_name(device),
         "versions": {"pcltut": pcltut.__version__, "torch": torch.__version__, "python": platform.python_version()},
-        "commit": commit(),
+        "commit": package_commit(),
     }
 
 
@@ -117,33 +132,17 @@ def device_name(device: str) -> str:
     except OSError:
         lines = []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{models[0] if models else platform.machine()}, one thread a run"
+    name = models[0] if models else platform.machine()
+    return f"{name}, one thread a run" if device == "cpu" else f"{name}, {device}"
 
 
-@functools.cache
-def commit() -> str:
-    """The repository's commit, "+" if the package has changed since; from PCLTUT_COMMIT where there is no git.
+def collect(experiment: Experiment, runs: Mapping[tuple[str, int], Mapping], extras: Mapping[str, Any]) -> dict:
+    """All finished runs of an experiment as one JSON object: what is committed, and what tables are made from.
 
-    Looked up once, at the start of a process: what it imported then is what it runs.
+    Args:
+        runs: results by method and seed.
     """
-    folder = Path(pcltut.__file__).resolve().parent
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-    try:
-        return git("rev-parse", "--short=10", "HEAD") + ("+" if git("status", "--porcelain", "--", ".") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return os.environ.get("PCLTUT_COMMIT", "unknown")
-
-
-def collect(experiment: Experiment, runs: list[dict[str, Any]], extras: Mapping[str, Any]) -> dict[str, Any]:
-    """All finished runs of an experiment as one JSON object: what is committed, and what tables are made from."""
-    origins = [run["provenance"] for run in runs]
-    shared = {
-        key: sorted({json.dumps(origin[key], sort_keys=True) for origin in origins}) for key in ("device", "commit")
-    }
+    origins = [run["provenance"] for run in runs.values()]
     return {
         "experiment": experiment.name,
         "question": experiment.question,
@@ -151,43 +150,39 @@ def collect(experiment: Experiment, runs: list[dict[str, Any]], extras: Mapping[
         "baseline": experiment.baseline,
         "budgets": list(experiment.budgets),
         "setting": to_json(dataclasses.asdict(experiment.setting)),
-        "methods": {
-            m.key: {"name": m.name, "max_iterations": m.max_iterations, "changes": to_json(m.changes)}
-            for m in experiment.methods
-        },
+        "methods": {m.key: {"name": m.name, "max_iterations": m.max_iterations} for m in experiment.methods},
         "provenance": {
             "command": f"python -m pcltut experiment {experiment.name}",
-            "seeds": sorted({run["seed"] for run in runs}),
-            "devices": [json.loads(text) for text in shared["device"]],
-            "commits": [json.loads(text) for text in shared["commit"]],
+            "seeds": sorted({seed for _, seed in runs}),
+            "devices": sorted({origin["device"] for origin in origins}),
+            "commits": sorted({origin["commit"] for origin in origins}),
             "versions": origins[0]["versions"] if origins else {},
         },
         **extras,
-        "runs": [_compact(run) for run in runs],
+        "runs": [
+            {
+                "method": method,
+                "seed": seed,
+                "hyperparameters": run["run"]["hyperparameters"],
+                "failed": run["failed"],
+                "test": run["test"],
+                "curve": _columns(run["curve"]),
+            }
+            for (method, seed), run in runs.items()
+        ],
     }
 
 
-def _compact(run: Mapping[str, Any]) -> dict[str, Any]:
-    columns = list(dict.fromkeys(name for row in run["curve"] for name in row))
-    return {
-        "method": run["config"]["method"],
-        "seed": run["seed"],
-        "hyperparameters": run["config"]["hyperparameters"],
-        "failed": run["failed"],
-        "test": run["test"],
-        "curve": {name: [row.get(name) for row in run["curve"]] for name in columns},
-    }
+def _columns(rows: list[Mapping[str, Any]]) -> dict[str, list]:
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
 
 
-def _difference(found: Any, expected: Mapping[str, Any]) -> str:
-    if not isinstance(found, Mapping):
-        return "no settings"
-    for name, value in expected.items():
-        if found.get(name) != value:
-            if isinstance(value, Mapping) and isinstance(found.get(name), Mapping):
-                return f"{name}: {_difference(found[name], value)}"
-            return f"{name} {found.get(name)!r}, now {value!r}"
-    return "more settings than now"
+def to_json(value: Any) -> Any:
+    """The value as it comes back from a JSON file: tuples as lists, mappings as plain dictionaries."""
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    return [to_json(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def rounded(value: Any) -> Any:

@@ -1,43 +1,221 @@
-"""Results as text: one table for each budget, differences from the baseline, costs, and how to repeat a run."""
+"""Results as data frames, and as the text and the page that `report` makes of them."""
 
+import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pcltut.experiments.measurement import MEASURES
-from pcltut.experiments.statistics import Interval
-from pcltut.experiments.summary import difference, reach_baseline, summarize
+import pandas as pd
+
+from pcltut.experiments.intervals import Interval, difference, reach_baseline, summarize
+from pcltut.experiments.measurement import METRICS
 
 COMPARED = ("log_evidence", "bits_per_dimension", "frechet", "frechet_extrapolated", "density", "coverage")
 SHOWN = (*COMPARED, "encoder_scale", "sigma")
-DECIMALS = {
-    "log_evidence": 1,
-    "bits_per_dimension": 3,
-    "frechet": 1,
-    "frechet_extrapolated": 1,
-    "density": 3,
-    "coverage": 3,
-    "encoder_scale": 3,
-    "sigma": 3,
+NONE = "-"  # in cells without a value
+SEARCHED = {
+    "learning_rate": "rate",
+    "encoder_learning_rate": "encoder's",
+    "num_steps": "T",
+    "step_size": "step",
+    "temperature": "tau",
 }
 
 
+# -- frames --------------------------------------------------------------------------------------------------------
+
+
+def summary_frame(results: Mapping[str, Any]) -> pd.DataFrame:
+    """All intervals as numbers, tidy: one row for each point, method and metric of the test split.
+
+    Columns are the mean over `num_seeds` seeds with half the width of its 95 % interval, and the same of the
+    difference from the baseline, paired by seed.
+    """
+    rows = []
+    for at in points_of(results):
+        for key, method in results["methods"].items():
+            for metric in METRICS:
+                mean, other = (f(results, key, at, metric) for f in (summarize, difference))
+                if mean.count:
+                    rows.append((at, key, method["name"], metric, *mean, *other[:2]))
+    names = ["at", "method", "name", "metric", "mean", "half_width", "num_seeds", "difference", "difference_half_width"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def means_table(results: Mapping[str, Any], at: str | int, columns: Sequence[str] = SHOWN) -> pd.DataFrame:
+    """One row a method, one column a metric, as text: mean and half width of its interval; references below.
+
+    Args:
+        at: a budget in iterations, or "best" for the best point by validation.
+        columns: names of metrics.
+    """
+    names = [name for name in columns if any(_value(run, at, name) is not None for run in results["runs"])]
+    rows, counts = {}, {}
+    for key, method in results["methods"].items():
+        cells = [summarize(results, key, at, name) for name in names]
+        if counted := max((cell.count for cell in cells), default=0):
+            counts[method["name"]] = str(counted)
+            rows[method["name"]] = [_interval(*pair) for pair in zip(cells, names, strict=True)]
+    for title, values in results.get("references", {}).items():
+        rows[title] = [_number(values.get(name), METRICS[name].decimals) for name in names]
+    frame = _frame(rows, [METRICS[name].title for name in names], title_of(at))
+    if len(set(counts.values())) > 1:  # else the header names the seeds
+        frame.insert(0, "n", pd.Series(counts))
+    return frame.fillna("")
+
+
+def differences_table(results: Mapping[str, Any], at: str | int, columns: Sequence[str] = COMPARED) -> pd.DataFrame:
+    """One row a method, paired differences from the baseline as text; a star marks intervals without zero."""
+    names = [name for name in columns if any(_value(run, at, name) is not None for run in results["runs"])]
+    rows = {}
+    for key, method in results["methods"].items():
+        cells = [difference(results, key, at, name) for name in names]
+        if key != results["baseline"] and any(cell.count for cell in cells):
+            rows[method["name"]] = [_difference(*pair) for pair in zip(cells, names, strict=True)]
+    baseline = results["methods"][results["baseline"]]["name"]
+    return _frame(rows, [METRICS[name].title for name in names], f"minus {baseline}")
+
+
+def verdicts_table(results: Mapping[str, Any], columns: Sequence[str] = COMPARED) -> pd.DataFrame:
+    """One row a method: a sign for each metric, at each budget and at the best point; see `verdict`."""
+    rows = {
+        method["name"]: [verdict(results, key, at, columns) for at in points_of(results)]
+        for key, method in results["methods"].items()
+        if key != results["baseline"]
+    }
+    return _frame(rows, list(points_of(results)))
+
+
+def verdict(results: Mapping[str, Any], method: str, at: str | int, columns: Sequence[str] = COMPARED) -> str:
+    """A sign for each metric: "+" better than the baseline outside the 95 % interval, "-" worse, "." undecided."""
+    signs = ""
+    for name in columns:
+        found = difference(results, method, at, name)
+        better = (found.mean > 0) == METRICS[name].larger_is_better
+        signs += "." if not found.excludes_zero else "+" if better else "-"
+    return signs
+
+
+def reach_table(results: Mapping[str, Any], at: int | None = None) -> pd.DataFrame:
+    """When each method has the baseline's validation log-evidence, and its share of the baseline's updates and time.
+
+    Args:
+        at: iteration at which the baseline sets the target; its best point if not given.
+    """
+    seconds = results.get("costs", {}).get("seconds_an_iteration", {})
+    rows = {}
+    for key, method in results["methods"].items():
+        needed, share, missed = reach_baseline(results, key, at)
+        if needed.count or missed:
+            time = share.mean * seconds.get(key, math.nan) / seconds.get(results["baseline"], math.nan)
+            rows[method["name"]] = [_number(needed.mean, 0), _number(share.mean, 2), _number(time, 2), str(missed)]
+    title = "at its best" if at is None else title_of(at)
+    return _frame(rows, ["iterations", "share of them", "of the time", "seeds that never did"], title)
+
+
+def search_table(search: Mapping[str, Any]) -> pd.DataFrame:
+    """One row a method: what its search chose, and log-evidence (worst, best) and encoder std (range) of its trials."""
+    rows = {}
+    for key, found in search["methods"].items():
+        chosen = found["hyperparameters"]
+        last = [trial["curve"][-1] for trial in found["trials"] if not trial["failed"]]
+        ranges = []
+        for name, spec in (("log_evidence", ".0f"), ("encoder_scale", ".3g")):
+            values = [row[name] for row in last if row.get(name) is not None]
+            ranges.append(f"{min(values):{spec}} to {max(values):{spec}}" if values else "")
+        rows[key] = [*(f"{chosen[name]:g}" if name in chosen else "" for name in SEARCHED), *ranges]
+    return _frame(rows, [*SEARCHED.values(), "log-evidence", "encoder std"])
+
+
+def cost_table(results: Mapping[str, Any]) -> pd.DataFrame:
+    """Time and decoder evaluations of an iteration, medians of one process in which the methods take turns."""
+    seconds = results.get("costs", {}).get("seconds_an_iteration", {})
+    unit = seconds.get(results["baseline"], math.nan)
+    rows = {
+        method["name"]: [
+            _number(1000 * seconds[key], 2),
+            _number(seconds[key] / unit, 2),
+            _number(_evaluations_an_iteration(results, key), 1),
+        ]
+        for key, method in results["methods"].items()
+        if key in seconds
+    }
+    return _frame(rows, ["ms", "relative", "decoder evaluations"], "an iteration")
+
+
+def repetition_table(results: Mapping[str, Any], committed: Mapping[str, Any]) -> pd.DataFrame:
+    """Runs beside the committed ones of the same method and seed, on the test split, to three digits."""
+    before = {(run["method"], run["seed"]): run for run in committed["runs"]}
+    rows = [
+        (results["methods"][run["method"]]["name"], run["seed"], at, name, *map(_significant, (values[name], other)))
+        for run in results["runs"]
+        if (run["method"], run["seed"]) in before
+        for at, values in run["test"].items()
+        for name in COMPARED
+        if name in values
+        for other in [_value(before[run["method"], run["seed"]], at, name)]
+    ]
+    return pd.DataFrame(rows, columns=["", "seed", "at", "metric", "now", "committed"])
+
+
+def points_of(results: Mapping[str, Any]) -> tuple[str, ...]:
+    """The budgets and "best", as tests are named in results."""
+    return (*map(str, results["budgets"]), "best")
+
+
+def title_of(at: str | int) -> str:
+    """A point in words."""
+    return "best by validation" if at == "best" else f"after {int(at):,} iterations"
+
+
+# -- reports -------------------------------------------------------------------------------------------------------
+
+
+def sections(results: Mapping[str, Any]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Titles and frames of a report; those without rows are left out."""
+    found: list[tuple[str, pd.DataFrame]] = []
+    for at in points_of(results):
+        found.append((f"Test split, {title_of(at)}", means_table(results, at).rename_axis(columns=None)))
+        title = "Differences from the baseline, paired by seed (* outside the 95 % interval)"
+        found.append((title, differences_table(results, at)))
+    baseline = results["methods"][results["baseline"]]["name"]
+    title = f"To the validation log-evidence that {baseline} of the same seed has"
+    found.append((title, reach_table(results)))
+    costs = cost_table(results)
+    if len(costs):
+        origin = results["costs"]["provenance"]["device"]
+        found.append((f"Cost: medians of one process in which the methods take turns ({origin})", costs))
+    failed = {_name_of(run, results): [run["failed"]] for run in results["runs"] if run["failed"]}
+    found.append(("Runs that ended early", _frame(failed, ["why"])))
+    seed, present = results["provenance"]["seeds"][0], {run["method"] for run in results["runs"]}
+    commands = {
+        method["name"]: [repeat_command(results["experiment"], key, seed).ljust(120)]
+        for key, method in results["methods"].items()
+        if key in present
+    }
+    found.append(("One seed of a row again", _frame(commands, ["command"])))
+    yield from ((title, frame) for title, frame in found if len(frame))
+
+
 def report_text(results: Mapping[str, Any]) -> str:
-    """The whole report."""
-    parts = [header(results)]
-    for at in [*map(str, results["budgets"]), "best"]:
-        title = "At each run's best point by validation" if at == "best" else f"After {int(at):,} iterations"
-        parts.append(f"{title}, test split\n" + means_table(results, at))
-        parts.append("Differences from the baseline, paired by seed (* outside the 95 % interval)\n")
-        parts[-1] += differences_table(results, at)
-    parts += [reach_table(results), cost_table(results), failures(results), repeat_lines(results)]
-    return "\n\n".join(filter(None, parts))
+    """The whole report as text."""
+    parts = ["\n".join(header(results))]
+    return "\n\n".join([*parts, *(f"{title}\n{as_text(frame)}" for title, frame in sections(results))])
 
 
-def header(results: Mapping[str, Any]) -> str:
-    """Question, origin and notes."""
+def report_html(results: Mapping[str, Any]) -> str:
+    """The whole report as one page."""
+    name = html.escape(results["experiment"])
+    lines = [f"<!doctype html>\n<html lang='en'>\n<meta charset='utf-8'>\n<title>{name}</title>\n<h1>{name}</h1>"]
+    lines += [f"<p>{html.escape(line)}</p>" for line in header(results)]
+    lines += [f"<h2>{html.escape(title)}</h2>\n{frame.to_html(border=0)}" for title, frame in sections(results)]
+    return "\n".join(lines) + "\n</html>\n"
+
+
+def header(results: Mapping[str, Any]) -> list[str]:
+    """Question, origin and notes, one a line."""
     origin = results["provenance"]
-    lines = [
+    return [
         f"{results['experiment']}: {results['question']}",
         f"Seeds {', '.join(map(str, origin['seeds']))}; {'; '.join(origin['devices'])}; commit "
         f"{', '.join(origin['commits'])}; "
@@ -48,141 +226,11 @@ def header(results: Mapping[str, Any]) -> str:
         "features.",
         *results["notes"],
     ]
-    return "\n".join(lines)
 
 
-def means_table(results: Mapping[str, Any], at: str | int, columns: Sequence[str] = SHOWN) -> str:
-    """One row a method, one column a measure; references below.
-
-    Args:
-        at: a budget in iterations, or "best" for the best point by validation.
-        columns: names of measures.
-    """
-    names = _present(results, columns, str(at))
-    rows = [("", "n", *(MEASURES[name][0] for name in names))]
-    for key, method in results["methods"].items():
-        cells = [summarize(results, key, at, name) for name in names]
-        count = max((cell.count for cell in cells), default=0)
-        if count:
-            rows.append((method["name"], str(count), *(_interval(c, n) for c, n in zip(cells, names, strict=True))))
-    if len({row[1] for row in rows[1:]}) == 1:  # the header names the seeds
-        rows = [(row[0], *row[2:]) for row in rows]
-    for name, values in results.get("references", {}).items():
-        rows.append((name, *[""] * (len(rows[0]) - len(names) - 1), *(_number(values.get(n), n) for n in names)))
-    return _table(rows)
-
-
-def differences_table(results: Mapping[str, Any], at: str | int, columns: Sequence[str] = COMPARED) -> str:
-    """One row a method, paired differences from the baseline; a star marks intervals without zero."""
-    names = _present(results, columns, str(at))
-    baseline = results["methods"][results["baseline"]]["name"]
-    rows = [(f"minus {baseline}", *(MEASURES[name][0] for name in names))]
-    for key, method in results["methods"].items():
-        cells = [difference(results, key, at, name) for name in names]
-        if key != results["baseline"] and any(cell.count for cell in cells):
-            rows.append((method["name"], *(_difference(c, n) for c, n in zip(cells, names, strict=True))))
-    return _table(rows) if len(rows) > 1 else "none"
-
-
-def verdicts_table(results: Mapping[str, Any], columns: Sequence[str] = COMPARED) -> str:
-    """One row a method: a sign for each measure, at each budget and at the best point; see `verdict`."""
-    points = [*map(str, results["budgets"]), "best"]
-    rows = [("", *points)]
-    for key, method in results["methods"].items():
-        if key != results["baseline"]:
-            rows.append((method["name"], *(verdict(results, key, at, columns) for at in points)))
-    return _table(rows)
-
-
-def verdict(results: Mapping[str, Any], method: str, at: str | int, columns: Sequence[str] = COMPARED) -> str:
-    """A sign for each measure: "+" better than the baseline outside the 95 % interval, "-" worse, "." undecided."""
-    signs = ""
-    for name in columns:
-        found = difference(results, method, at, name)
-        better = (found.mean > 0) == MEASURES[name][1]
-        signs += "." if not found.excludes_zero else "+" if better else "-"
-    return signs
-
-
-def reach_table(results: Mapping[str, Any], at: int | None = None) -> str:
-    """When each method has the baseline's validation log-evidence, and its share of the baseline's updates and time.
-
-    Args:
-        at: iteration at which the baseline sets the target; its best point if not given.
-    """
-    baseline = results["methods"][results["baseline"]]["name"]
-    seconds = results.get("costs", {}).get("seconds_an_iteration", {})
-    rows = [("", "iterations", "share of them", "of the time", "seeds that never did")]
-    for key, method in results["methods"].items():
-        needed, share, missed = reach_baseline(results, key, at)
-        if needed.count or missed:
-            time = share.mean * seconds.get(key, math.nan) / seconds.get(results["baseline"], math.nan)
-            cells = (f"{needed.mean:.0f}", f"{share.mean:.2f}", f"{time:.2f}") if needed.count else ("-",) * 3
-            rows.append((method["name"], *cells, str(missed)))
-    when = "at its best" if at is None else f"after {at:,} iterations"
-    title = f"To the validation log-evidence that {baseline} of the same seed has {when}\n"
-    return title + _table(rows) if len(rows) > 1 else ""
-
-
-def search_table(search: Mapping[str, Any]) -> str:
-    """One row a method: what its search chose, and log-evidence (worst, best) and encoder std (range) of its trials."""
-    short = {"learning_rate": "rate", "encoder_learning_rate": "encoder's", "num_steps": "T", "step_size": "step"}
-    short["temperature"] = "tau"
-    rows = [("", *short.values(), "log-evidence", "encoder std")]
-    for key, found in search["methods"].items():
-        chosen = found["hyperparameters"]
-        last = [trial["curve"][-1] for trial in found["trials"] if not trial["failed"]]
-        ranges = []
-        for name, spec in (("log_evidence", ".0f"), ("encoder_scale", ".3g")):
-            values = [row[name] for row in last if row.get(name) is not None]
-            ranges.append(f"{min(values):{spec}} to {max(values):{spec}}" if values else "")
-        rows.append((key, *(f"{chosen[name]:g}" if name in chosen else "" for name in short), *ranges))
-    return _table(rows)
-
-
-def cost_table(results: Mapping[str, Any]) -> str:
-    """Seconds and decoder evaluations an iteration."""
-    seconds = results.get("costs", {}).get("seconds_an_iteration", {})
-    if not seconds:
-        return ""
-    unit = seconds.get(results["baseline"], math.nan)
-    rows = [("", "ms an iteration", "relative", "decoder evaluations an iteration")]
-    for key, method in results["methods"].items():
-        if key in seconds:
-            rows.append(
-                (
-                    method["name"],
-                    f"{1000 * seconds[key]:.2f}",
-                    f"{seconds[key] / unit:.2f}",
-                    _evaluations_an_iteration(results, key),
-                )
-            )
-    origin = results["costs"]["provenance"]["device"]
-    return f"Cost: medians of one process in which the methods take turns\n({origin})\n" + _table(rows)
-
-
-def failures(results: Mapping[str, Any]) -> str:
-    """Runs that ended before their time."""
-    names = results["methods"]
-    lines = [
-        f"{names[run['method']]['name']}, seed {run['seed']}: {run['failed']}"
-        for run in results["runs"]
-        if run["failed"]
-    ]
-    return "Runs that ended early\n" + "\n".join(lines) if lines else ""
-
-
-def repeat_lines(results: Mapping[str, Any]) -> str:
-    """The command that repeats one seed of each row."""
-    name, seeds = results["experiment"], results["provenance"]["seeds"]
-    present = {run["method"] for run in results["runs"]}
-    width = max(len(method["name"]) for method in results["methods"].values())
-    lines = [
-        f"{method['name'].ljust(width)}  {repeat_command(name, key, seeds[0])}"
-        for key, method in results["methods"].items()
-        if key in present
-    ]
-    return "One seed of a row again\n" + "\n".join(lines)
+def as_text(frame: pd.DataFrame) -> str:
+    """A frame as aligned text, without spaces at the ends of lines."""
+    return "\n".join(line.rstrip() for line in frame.to_string().splitlines())
 
 
 def repeat_command(experiment: str, method: str, seed: int) -> str:
@@ -190,62 +238,45 @@ def repeat_command(experiment: str, method: str, seed: int) -> str:
     return f"python -m pcltut experiment {experiment} --only {method} --seed {seed} --out runs/again"
 
 
-def compare_text(results: Mapping[str, Any], committed: Mapping[str, Any]) -> str:
-    """Runs beside the committed ones of the same method and seed, on the test split."""
-    before = {(run["method"], run["seed"]): run for run in committed["runs"]}
-    rows = [("", "seed", "at", "measure", "now", "committed")]
-    for run in results["runs"]:
-        other = before.get((run["method"], run["seed"]))
-        for at, values in run["test"].items() if other else ():
-            for name in COMPARED:
-                if name in values:
-                    pair = (_significant(each.get(name)) for each in (values, other["test"].get(at, {})))
-                    rows.append((results["methods"][run["method"]]["name"], str(run["seed"]), at, name, *pair))
-    return _table(rows) if len(rows) > 1 else ""
+def _frame(rows: Mapping[str, Sequence[str]], columns: Sequence[str], title: str = "") -> pd.DataFrame:
+    """A frame of text with the names of methods as its index, and a title in its corner."""
+    frame = pd.DataFrame.from_dict(dict(rows), orient="index", columns=list(columns))
+    frame.columns.name = title or None
+    return frame
 
 
-def _evaluations_an_iteration(results: Mapping[str, Any], key: str) -> str:
+def _name_of(run: Mapping[str, Any], results: Mapping[str, Any]) -> str:
+    return f"{results['methods'][run['method']]['name']}, seed {run['seed']}"
+
+
+def _value(run: Mapping[str, Any], at: str | int, name: str) -> float | None:
+    return run["test"].get(str(at), {}).get(name)
+
+
+def _evaluations_an_iteration(results: Mapping[str, Any], key: str) -> float | None:
     for run in results["runs"]:
         curve = run["curve"]
         if run["method"] == key and curve.get("iteration"):
-            return f"{curve['decoder_evaluations'][-1] / curve['iteration'][-1]:.1f}"
-    return "-"
-
-
-def _present(results: Mapping[str, Any], names: Sequence[str], at: str) -> list[str]:
-    return [name for name in names if any(run["test"].get(at, {}).get(name) is not None for run in results["runs"])]
+            return curve["decoder_evaluations"][-1] / curve["iteration"][-1]
+    return None
 
 
 def _interval(interval: Interval, name: str) -> str:
-    if interval.count == 0:
-        return "-"
-    decimals = DECIMALS[name]
+    decimals = METRICS[name].decimals
     spread = f"±{interval.half_width:.{decimals}f}" if interval.count > 1 else ""
-    return f"{interval.mean:.{decimals}f}{spread}"
+    return _number(interval.mean, decimals) + spread
 
 
 def _difference(interval: Interval, name: str) -> str:
-    if interval.count == 0:
-        return "-"
+    if not interval.count:
+        return NONE
     sign = "+" if interval.mean >= 0 else ""
     return f"{sign}{_interval(interval, name)} {'*' if interval.excludes_zero else ' '}"
 
 
-def _number(value: float | None, name: str) -> str:
-    return "-" if value is None else f"{value:.{DECIMALS[name]}f}"
+def _number(value: float | None, decimals: int) -> str:
+    return NONE if value is None or math.isnan(value) else f"{value:.{decimals}f}"
 
 
 def _significant(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Aligned columns, the first to the left, the others to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    return NONE if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"

@@ -5,26 +5,34 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pcltut.experiments.declaration import Experiment, Job, Method, Value, to_json
+from pcltut.experiments.declaration import Experiment, Method, Value
+from pcltut.experiments.results import to_json
+from pcltut.experiments.run import Run
 
 CRITERIA = {"log_evidence": True, "frechet": False, "density": True, "coverage": True}  # whether larger is better
 MAX_DRAWS = 1000
 
 
-def tuning_jobs(experiment: Experiment) -> list[Job]:
-    """All tuning runs, trial by trial.
+def tuning_runs(experiment: Experiment) -> dict[tuple[str, int], Run]:
+    """All tuning runs by method and trial, trial by trial.
 
     Trial 0 of a method is its guess, the others are independent random draws from its search space, different from one
     another. They depend on the method's key alone, never on results, so that runs can go in any order, in parallel,
     and on from where they were stopped.
     """
     draws = {method.key: draw_trials(method, experiment.num_trials) for method in experiment.methods}
-    return [
-        Job(experiment, method, draws[method.key][trial], experiment.tuning_seed, trial)
+    return {
+        (method.key, trial): Run(
+            experiment.setting,
+            method.algorithm,
+            draws[method.key][trial],
+            experiment.tuning_seed,
+            experiment.tuning_points,
+        )
         for trial in range(experiment.num_trials)
         for method in experiment.methods
         if trial < len(draws[method.key])
-    ]
+    }
 
 
 def draw_trials(method: Method, num_trials: int) -> list[dict[str, Value]]:
@@ -51,28 +59,31 @@ def draw_trials(method: Method, num_trials: int) -> list[dict[str, Value]]:
     return trials
 
 
-def choose(experiment: Experiment, methods: Sequence[Method], results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The search as it is committed: all trials with their measures, and each method's choice.
+def choose(experiment: Experiment, results: Mapping[tuple[str, int], Mapping[str, Any]]) -> dict[str, Any]:
+    """The search as it is committed: all trials with their metrics, and each method's choice.
 
     Chosen is the lowest mean rank in log-evidence, Frechet distance, density and coverage at the last tuning point
     (ties: log-evidence); a run that failed ranks last.
+
+    Args:
+        results: of tuning runs, by method and trial.
     """
     choices = {}
-    for method in methods:
-        runs = [result for result in results if result["config"]["method"] == method.key]
-        runs.sort(key=lambda result: result["trial"])
-        rows = [_last_row(run, experiment) for run in runs]
-        best = best_trial(rows)
+    for method in experiment.methods:
+        runs = [results[key, trial] for key, trial in sorted(results) if key == method.key]
+        if not runs:
+            continue
+        best = best_trial([_last_row(run) for run in runs])
         choices[method.key] = {
             **_searched(method),
             "trials": [
-                {"hyperparameters": run["config"]["hyperparameters"], "failed": run["failed"], "curve": run["curve"]}
+                {"hyperparameters": run["run"]["hyperparameters"], "failed": run["failed"], "curve": run["curve"]}
                 for run in runs
             ],
             "chosen": best,
-            "hyperparameters": runs[best]["config"]["hyperparameters"],
+            "hyperparameters": runs[best]["run"]["hyperparameters"],
         }
-    origins = [result["provenance"] for result in results]
+    origins = [result["provenance"] for result in results.values()]
     return {
         "experiment": experiment.name,
         "declaration": declaration(experiment),
@@ -123,7 +134,7 @@ def _cost(value: float | None, *, larger_is_better: bool) -> float:
     return float("inf") if value is None else -value if larger_is_better else value
 
 
-def _last_row(run: Mapping[str, Any], experiment: Experiment) -> Mapping[str, Any]:
+def _last_row(run: Mapping[str, Any]) -> Mapping[str, Any]:
     finished = run["failed"] is None and run["curve"]
     return run["curve"][-1] if finished else dict.fromkeys(CRITERIA)
 

@@ -3,10 +3,10 @@
 Known of the paper (Zahid, Guo and Fountas, 2024): the data sets, a comparison with a VAE of the same decoder, a
 discretized Gaussian likelihood of learned variance, FID, density and coverage. Known from a replication (Sennesh et
 al., 2024): latent size 40, the layers of the convolutional nets, batches of 64, Adam at 1e-3. Ours is the rest: no
-batch normalization, T, step sizes, decays, number of iterations, and all of the evaluation's effort.
+batch normalization, T, step sizes, decays, number of iterations, and the evaluation's budgets.
 """
 
-from pcltut.experiments.declaration import Effort, Experiment, Method, Setting
+from pcltut.experiments.declaration import EvaluationBudget, Experiment, Method, Setting
 
 NOTES = (
     "The paper's: data, likelihood, the VAE as rival, FID, density, coverage. From a replication: networks, latent 40, "
@@ -31,7 +31,7 @@ def color(data: str) -> Experiment:
     """The comparison on one color set; the feature network is Inception-v3, so that the Frechet distance is FID."""
     rate = {"learning_rate": 1e-3}
     return Experiment(
-        name=f"colour-{data}",
+        name=f"color-{data}",
         question=f"LPC and VAE on {data} with convolutional networks",
         setting=Setting(
             data=data,
@@ -40,15 +40,15 @@ def color(data: str) -> Experiment:
             likelihood="discretized",
             batch_size=64,
             features="inception-v3",
-            validation=Effort(num_images=64, num_bridges=200, num_samples=5000),
-            test=Effort(num_images=100, num_bridges=500, num_samples=10_000),
+            validation=EvaluationBudget(num_images=64, num_bridges=200, num_samples=5000),
+            test=EvaluationBudget(num_images=100, num_bridges=500, num_samples=10_000),
         ),
         methods=(
             Method("vae", "VAE", "vae", guess=rate, max_iterations=16_000),
             Method("iwae", "IWAE(8)", "iwae", fixed={"num_samples": 8}, guess=rate, max_iterations=16_000),
             lpc("reverse", "LPC, reverse KL", "none", 1e-4),
             lpc("jeffreys", "LPC, Jeffreys", "none", 1e-4),
-            lpc("jeffreys", "LPC, Jeffreys, M per datum", "chain", 0.02),
+            lpc("jeffreys", "LPC, Jeffreys, M per datum", "datum", 0.02),
             lpc("jeffreys", "LPC, Jeffreys, shared M", "batch", 0.1),
         ),
         seeds=(1, 2, 3),

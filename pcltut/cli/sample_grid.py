@@ -1,4 +1,4 @@
-"""The sample sheet of a run: what the model draws, and what it makes of images it has not seen."""
+"""The sample grid of a run: what the model draws, and what it makes of images it has not seen."""
 
 from pathlib import Path
 
@@ -8,23 +8,17 @@ from matplotlib.figure import Figure
 
 from pcltut.data import Images
 from pcltut.files import atomic_path
-from pcltut.models import GaussianEncoder, GenerativeModel
 from pcltut.plotting import plot_images
-from pcltut.samplers import run, score_of, ula
-from pcltut.training import LPC, VAE
+from pcltut.samplers import run, ula, value_and_score_of
+from pcltut.training import LPC, Algorithm, TrainingState
 
 NUM_SAMPLES, NUM_RECONSTRUCTIONS = 48, 12
 PRIOR_START_FACTOR = 10  # a chain from the prior needs longer to arrive than one from the encoder
 
 
-def reconstructions(
-    algorithm: LPC | VAE,
-    model: GenerativeModel,
-    encoder: GaussianEncoder | None,
-    x: torch.Tensor,
-    generator: torch.Generator,
-) -> dict[str, torch.Tensor]:
+def reconstructions(state: TrainingState, x: torch.Tensor, *, generator: torch.Generator) -> dict[str, torch.Tensor]:
     """Images, and what the model makes of them: from the encoder's mean, and from the end of a Langevin chain."""
+    algorithm, model, encoder = state.algorithm, state.model, state.encoder
     rows = {"original": x}
     if encoder is not None:
         start = encoder(x).mean
@@ -34,7 +28,7 @@ def reconstructions(
     if isinstance(algorithm, LPC):
         num_steps = algorithm.num_steps * (1 if algorithm.uses_encoder else PRIOR_START_FACTOR)
         kernel = ula(
-            score_of(lambda z: model.log_joint(x, z)),
+            value_and_score_of(lambda z: model.log_joint(x, z)),
             algorithm.step_size,
             temperature=algorithm.temperature,
             preconditioner=algorithm.preconditioner,
@@ -45,11 +39,9 @@ def reconstructions(
 
 
 @torch.no_grad()
-def save_sheet(
+def save_sample_grid(
     path: Path,
-    algorithm: LPC | VAE,
-    model: GenerativeModel,
-    encoder: GaussianEncoder | None,
+    state: TrainingState,
     images: Images,
     *,
     generator: torch.Generator,
@@ -60,8 +52,8 @@ def save_sheet(
     Shown are mean images of p(x | z), without the noise of the pixels.
     """
     x = images[:NUM_RECONSTRUCTIONS].as_float()
-    samples = model.decode(model.sample_prior(NUM_SAMPLES, generator=generator))
-    rows = reconstructions(algorithm, model, encoder, x, generator)
+    samples = state.model.decode(state.model.sample_prior(NUM_SAMPLES, generator=generator))
+    rows = reconstructions(state, x, generator=generator)
     heights = [NUM_SAMPLES // NUM_RECONSTRUCTIONS, len(rows)]
     figure = Figure(figsize=(9, 0.66 * sum(heights) + 1.3), dpi=110, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
@@ -79,7 +71,7 @@ def save_sheet(
         figure.savefig(part, metadata={"Software": None})
 
 
-def describe_run(algorithm: LPC | VAE, data: str, iteration: int) -> str:
+def describe_run(algorithm: Algorithm, data: str, iteration: int) -> str:
     """Algorithm, data and length of a run in one line."""
     names = ("num_steps", "step_size", "warm_start") if isinstance(algorithm, LPC) else ("num_samples",)
     values = ", ".join(f"{name}={getattr(algorithm, name)!r}" for name in names)

@@ -1,9 +1,9 @@
-"""All declared experiments by name."""
+"""All declared experiments by name: data alone, the engine that runs them lies beside this folder."""
 
-from pcltut.experiments.color import COLOR
 from pcltut.experiments.declaration import Experiment
-from pcltut.experiments.headline import HEADLINE, HEADLINE_GPU
-from pcltut.experiments.sweeps import SWEEPS
+from pcltut.experiments.declarations.color import COLOR
+from pcltut.experiments.declarations.headline import HEADLINE, HEADLINE_GPU
+from pcltut.experiments.declarations.sweeps import SWEEPS
 
 EXPERIMENTS: dict[str, Experiment] = {each.name: each for each in (HEADLINE, HEADLINE_GPU, *SWEEPS, *COLOR)}
 

@@ -3,7 +3,7 @@
 Plain data, fixed before any test image was looked at. "guess" is trial 0 of a method's search and its fallback.
 """
 
-from pcltut.experiments.declaration import Effort, Experiment, Method, Setting
+from pcltut.experiments.declaration import EvaluationBudget, Experiment, Method, Setting
 
 RATES = (3e-3, 5e-3, 8e-3)  # Adam's, for the decoder
 ENCODER_RATES = (1e-3, 2e-3, 5e-3)
@@ -52,12 +52,12 @@ PRIOR = Method(
     name="LPC, prior start",
     algorithm="lpc",
     fixed={"warm_start": "prior", "step_schedule": "variance"},
-    guess={"learning_rate": 3e-3, "num_steps": 10, "step_size": 1e-2, "accumulate": "burn-in"},
+    guess={"learning_rate": 3e-3, "num_steps": 10, "step_size": 1e-2, "accumulate": "after-burn-in"},
     search={
         "learning_rate": (1e-3, 3e-3, 5e-3),
         "num_steps": (5, 10, 20),
         "step_size": PLAIN_STEPS,
-        "accumulate": ("last", "burn-in"),
+        "accumulate": ("last", "after-burn-in"),
     },
 )
 
@@ -123,7 +123,7 @@ STARTS = {
 # (an adaptive one breaks the test, and LPC refuses it), so MALA stands in the grid without one.
 KERNELS = {
     "none": ("", {"preconditioner": "none", "step_size": 4e-4}),
-    "datum": (", M per datum", {"preconditioner": "chain", "step_size": 0.05}),
+    "datum": (", M per datum", {"preconditioner": "datum", "step_size": 0.05}),
     "shared": (", shared M", {"preconditioner": "batch", "step_size": 0.15}),
     "mala": (", MALA", {"kernel": "mala", "step_size": 4e-4}),
 }
@@ -163,8 +163,8 @@ HEADLINE_GPU = Experiment(
         data="fashion-mnist",
         network="conv",
         batch_size=100,
-        validation=Effort(num_images=64, num_bridges=100, num_samples=2000),
-        test=Effort(num_images=100, num_bridges=300, num_samples=5000),
+        validation=EvaluationBudget(num_images=64, num_bridges=100, num_samples=2000),
+        test=EvaluationBudget(num_images=100, num_bridges=300, num_samples=5000),
     ),
     methods=(
         without_search(VAE, 3200, learning_rate=1e-3, encoder_learning_rate=1e-3),

@@ -6,28 +6,18 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from pcltut.experiments import paired_interval, t_interval
-from pcltut.experiments.statistics import t_quantile
-from pcltut.experiments.summary import difference, iterations_to_reach, reach_baseline, summarize
+from pcltut.experiments import difference, paired_interval, reach_baseline, summarize, t_interval
+from pcltut.experiments.intervals import iterations_to_reach
 from pcltut.experiments.tuning import best_trial
 
 
-@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 9, 30, 101])
-@pytest.mark.parametrize("probability", [0.5, 0.6, 0.9, 0.975, 0.9995])
-def test_t_quantile(degrees, probability):
-    assert t_quantile(probability, degrees) == pytest.approx(
-        scipy.stats.t.ppf(probability, degrees), rel=1e-9, abs=1e-9
-    )
-
-
-@pytest.mark.parametrize(("probability", "degrees"), [(0.4, 3), (1.0, 3), (0.9, 0)])
-def test_t_quantile_refuses(probability, degrees):
-    with pytest.raises(ValueError, match="expected"):
-        t_quantile(probability, degrees)
+def test_the_quantile_of_five_seeds_is_the_one_in_the_tables():
+    """Student's t at .975 with 4 degrees of freedom is 2.776 in every table; here s / sqrt(n) = sqrt(2.5 / 5)."""
+    assert t_interval([1.0, 2.0, 3.0, 4.0, 5.0]).half_width == pytest.approx(2.7764451 * 0.5**0.5, rel=1e-7)
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 12])
-def test_intervals_agree_with_scipy(count):
+def test_intervals_agree_with_scipys_tests(count):
     rng = np.random.default_rng(count)
     values, others = rng.normal(3, 2, count), rng.normal(2, 1, count)
     low, high = scipy.stats.t.interval(0.95, count - 1, loc=values.mean(), scale=scipy.stats.sem(values))

@@ -1,17 +1,51 @@
-"""Numbers of the tables: intervals over seeds, differences paired by seed, and how soon a target is reached."""
+"""Means over seeds with t intervals, differences paired by seed, and how soon a target is reached."""
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from pcltut.experiments.statistics import Interval, paired_interval, t_interval
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+
+
+class Interval(NamedTuple):
+    """A mean over `count` seeds, and half the width of its 95 % t interval (NaN for fewer than two)."""
+
+    mean: float
+    half_width: float
+    count: int
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether zero lies outside the interval; never for fewer than two seeds."""
+        return abs(self.mean) > self.half_width
+
+
+def t_interval(values: Sequence[float]) -> Interval:
+    r"""Mean and half width :math:`t_{.975, n-1}\, s / \sqrt{n}`: the interval of normal values of unknown variance."""
+    count = len(values)
+    mean = float(np.mean(values)) if count else math.nan
+    if count < 2:
+        return Interval(mean, math.nan, count)
+    return Interval(mean, float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1) * stats.sem(values)), count)
+
+
+def paired_interval(values: Sequence[float], baseline: Sequence[float]) -> Interval:
+    """The interval of the differences `values - baseline`, of the same seeds in the same order.
+
+    See :eq:`eq-paired-interval`.
+    """
+    return t_interval([value - other for value, other in zip(values, baseline, strict=True)])
 
 
 def values_by_seed(results: Mapping[str, Any], method: str, at: str | int, name: str) -> dict[int, float]:
-    """A measure on the test split by seed, for the runs that have it.
+    """A metric on the test split by seed, for the runs that have it.
 
     Args:
         at: a budget in iterations, or "best" for the best point by validation.
-        name: of the measure, such as "log_evidence".
+        name: of the metric, such as "log_evidence".
     """
     found = {}
     for run in results["runs"]:
@@ -22,12 +56,12 @@ def values_by_seed(results: Mapping[str, Any], method: str, at: str | int, name:
 
 
 def summarize(results: Mapping[str, Any], method: str, at: str | int, name: str) -> Interval:
-    """Mean and 95 % t interval of a measure over seeds."""
+    """Mean and 95 % t interval of a metric over seeds."""
     return t_interval(list(values_by_seed(results, method, at, name).values()))
 
 
 def difference(results: Mapping[str, Any], method: str, at: str | int, name: str, baseline: str = "") -> Interval:
-    """Mean and 95 % t interval of a measure's differences from the baseline, over the seeds that both have."""
+    """Mean and 95 % t interval of a metric's differences from the baseline, over the seeds that both have."""
     values = values_by_seed(results, method, at, name)
     others = values_by_seed(results, baseline or results["baseline"], at, name)
     seeds = sorted(values.keys() & others.keys())

@@ -3,16 +3,15 @@
 import dataclasses
 from collections.abc import Iterable
 
-from pcltut.experiments.declaration import Effort, Experiment, Method, Setting, Value
-from pcltut.experiments.headline import HEADLINE
+from pcltut.experiments.declaration import Experiment, Method, Value
+from pcltut.experiments.declarations.headline import HEADLINE
 
 SHORT_CURVE = (80, 320, 800, 1600)
 SEEDS = (1, 2, 3)
-BASE = HEADLINE.setting
 
 
-def like(key: str, suffix: str = "", name: str = "", *, changes: dict | None = None, **fixed: Value) -> Method:
-    """A method of the headline as it was tuned there, but for the hyperparameters and setting fields given."""
+def like(key: str, suffix: str = "", name: str = "", **fixed: Value) -> Method:
+    """A method of the headline as it was tuned there, but for the hyperparameters given."""
     method = HEADLINE.method(key)
     return dataclasses.replace(
         method,
@@ -22,7 +21,6 @@ def like(key: str, suffix: str = "", name: str = "", *, changes: dict | None = N
         search={},
         tuned_as=key,
         max_iterations=1600,
-        changes=changes or {},
     )
 
 
@@ -32,11 +30,16 @@ def sweep(key: str, field: str, values: Iterable[Value]) -> tuple[Method, ...]:
     return tuple(like(key, f"-{value:g}", f", {label} {value:g}", **{field: value}) for value in values)
 
 
-def declare(name: str, question: str, methods: tuple[Method, ...], setting: Setting = BASE, **more) -> Experiment:
-    """An experiment with the headline's tuned hyperparameters, three seeds, and the VAE beside it."""
-    vae = () if any(method.key == "vae" for method in methods) or "baseline" in more else (like("vae"),)
+def declare(name: str, question: str, methods: tuple[Method, ...]) -> Experiment:
+    """An experiment with the headline's setting and tuned hyperparameters, three seeds, and the VAE beside it."""
     return Experiment(
-        name, question, setting, (*vae, *methods), seeds=SEEDS, curve=SHORT_CURVE, tuned_in="headline", **more
+        name,
+        question,
+        HEADLINE.setting,
+        (like("vae"), *methods),
+        seeds=SEEDS,
+        curve=SHORT_CURVE,
+        tuned_in="headline",
     )
 
 
@@ -79,20 +82,4 @@ NUM_STEPS = declare(
         *sweep("lpc-jeffreys-shared", "num_steps", (1, 2, 5, 10, 20)),
     ),
 )
-TIGHTNESS = declare(
-    "tightness",
-    "How far below the sandwiched log-evidence do the bounds lie, for models trained in different ways?",
-    (like("iwae"), like("lpc-prior"), like("lpc-reverse"), like("lpc-jeffreys-shared")),
-    dataclasses.replace(BASE, measure_bounds=True, test=Effort(100, 1000, 4, 5, 2000)),
-)
-CAPACITY = declare(
-    "capacity",
-    "Does the comparison change with the size of the latent?",
-    tuple(
-        like(key, f"-{size}", f", latent {size}", changes={"latent_dim": size})
-        for size in (2, 8, 32, 128)
-        for key in ("vae", "lpc-reverse", "lpc-jeffreys-shared")
-    ),
-    baseline="vae-32",
-)
-SWEEPS = (WARM_STARTS, STEP_SIZE, TEMPERATURE, NUM_STEPS, TIGHTNESS, CAPACITY)
+SWEEPS = (WARM_STARTS, STEP_SIZE, TEMPERATURE, NUM_STEPS)
