@@ -3,16 +3,23 @@
 import dataclasses
 import json
 import re
+import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+import scipy.stats
+import torch
+from bs4 import BeautifulSoup
 from tiny_experiment import TINY
 from typer.testing import CliRunner
 
 from pcltut.cli import app
-from pcltut.cli.experiment import chosen_seeds
+from pcltut.cli.device import find_device
+from pcltut.cli.experiment import Progress, chosen_seeds
 from pcltut.data import sources
-from pcltut.experiments import EXPERIMENTS, pool
+from pcltut.experiments import EXPERIMENTS, Event
 
 FAST = dataclasses.replace(TINY, num_trials=0, budgets=(2, 4), curve=(2, 4))
 FAST = dataclasses.replace(
@@ -38,7 +45,7 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setitem(EXPERIMENTS, "tiny", FAST)
     results = tmp_path / "book" / "results"
     results.mkdir(parents=True)
-    for module in ("results", "runner"):
+    for module in ("results", "plan"):
         monkeypatch.setattr(f"pcltut.experiments.{module}.results_folder", lambda: results)
     monkeypatch.setattr("pcltut.cli.experiment.results_folder", lambda: results)
 
@@ -52,23 +59,43 @@ def test_run_report_save_and_repeat():
     again = invoke("experiment", "tiny", "--workers", 1)
     assert again.stdout == done.stdout and "all runs are finished" in again.stderr
 
-    assert "no results of tiny" in only_line(invoke("report", "tiny").stderr)
+    assert "tiny.json, expected a committed result" in only_line(invoke("report", "tiny").stderr)
     assert "--out" in only_line(invoke("report", "tiny", "--save").stderr)
     saved = invoke("report", "tiny", "--out", "runs/tiny", "--save")
     assert saved.exit_code == 0 and saved.stdout == done.stdout
     assert invoke("report", "tiny").stdout == done.stdout
 
     text = done.stdout
-    assert "After 2 iterations, test split" in text and "At each run's best point by validation" in text
+    assert "Test split, after 2 iterations" in text and "Test split, best by validation" in text
     assert re.search(r"^VAE +-[\d.]+±[\d.]+ ", text, re.MULTILINE)
     assert re.search(r"^minus VAE ", text, re.MULTILINE) and "training images" in text and "pixel Gaussian" in text
-    assert "relative" in text and "that VAE of the same seed has at its best" in text
+    assert "relative" in text and "that VAE of the same seed has\nat its best" in text
 
     (command,) = re.findall(r"^LPC, prior start +python -m pcltut (experiment tiny .*)$", text, re.MULTILINE)
     repeated = invoke(*command.split())
     assert repeated.exit_code == 0, repeated.output
-    rows = re.findall(r"^LPC, prior start +1 +(?:2|4|best) +\S+ +(\S+) +(\S+)$", repeated.stdout, re.MULTILINE)
+    rows = re.findall(r"LPC, prior start +1 +(?:2|4|best) +\S+ +(\S+) +(\S+)$", repeated.stdout, re.MULTILINE)
     assert len(rows) >= 12 and all(now == committed for now, committed in rows)
+
+
+def test_tables_go_to_csv_and_html():
+    done = invoke("experiment", "tiny", "--workers", 1)
+    assert (
+        invoke("report", "tiny", "--out", "runs/tiny", "--save", "--csv", "a/t.csv", "--html", "t.html").exit_code == 0
+    )
+    frame = pd.read_csv("a/t.csv")
+    assert list(frame.columns[:4]) == ["at", "method", "name", "metric"] and set(frame["at"]) == {"2", "4", "best"}
+    runs = json.loads(Path("book/results/tiny.json").read_text())["runs"]
+    values = [run["test"]["4"]["log_evidence"] for run in runs if run["method"] == "lpc"]
+    others = [run["test"]["4"]["log_evidence"] for run in runs if run["method"] == "vae"]
+    (row,) = frame.query("method == 'lpc' and at == '4' and metric == 'log_evidence'").itertuples()
+    low, high = scipy.stats.t.interval(0.95, 1, loc=np.mean(values), scale=scipy.stats.sem(values))
+    assert (row.mean, row.half_width, row.num_seeds) == pytest.approx(((low + high) / 2, (high - low) / 2, 2))
+    assert row.difference == pytest.approx(np.mean(values) - np.mean(others))
+    page = BeautifulSoup(Path("t.html").read_text(encoding="utf-8"), "html.parser")
+    printed = re.search(r"^VAE +(-[\d.]+±[\d.]+) ", done.stdout, re.MULTILINE)[1]
+    assert page.h2.text == "Test split, after 2 iterations" and page.table.tbody.tr.th.text == "VAE"
+    assert page.table.tbody.tr.td.text == printed
 
 
 def test_part_of_the_results_can_be_reported():
@@ -96,8 +123,9 @@ def test_tuning_only(monkeypatch):
         (["experiment", "tiny", "--only", "gan"], "expected one of vae, lpc"),
         (["experiment", "tiny", "--seed", 1, "--seeds", 2], "leave one out"),
         (["experiment", "headline-gpu"], "python -m pcltut data get fashion-mnist"),
-        (["experiment", "colour-svhn", "--features", "none"], "python -m pcltut data get svhn"),
+        (["experiment", "color-svhn", "--features", "none"], "python -m pcltut data get svhn"),
         (["report", "tiny", "--out", "runs/nowhere"], "got no folder runs/nowhere"),
+        (["experiment", "tiny", "--workers", 2, "--scheduler", "tcp://127.0.0.1:9"], "the cluster has its own workers"),
     ],
     ids=lambda value: "-".join(map(str, value)) if isinstance(value, list) else "",
 )
@@ -127,16 +155,62 @@ def test_damaged_files_are_named_in_one_line():
 
 
 def test_a_full_disk_takes_one_line(monkeypatch):
-    monkeypatch.setattr(pool, "run_one", lambda *arguments, **options: (_ for _ in ()).throw(OSError(28, "No space")))
-    done = invoke("experiment", "tiny", "--workers", 1)
-    assert done.exit_code == 1 and "the disk is full" in done.stderr.splitlines()[-1]
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", lambda *arguments: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        done = invoke("experiment", "tiny", "--workers", 1)
+    assert done.exit_code == 1 and "No space left on device" in done.stderr.splitlines()[-1]
+    assert "make room" in done.stderr
 
 
 def test_ctrl_c_says_how_to_go_on(monkeypatch):
-    monkeypatch.setattr(pool, "run_one", lambda *arguments, **options: (_ for _ in ()).throw(KeyboardInterrupt))
+    interrupt = lambda *arguments, **options: (_ for _ in ()).throw(KeyboardInterrupt)  # noqa: E731
+    monkeypatch.setattr("pcltut.experiments.executor.finish", interrupt)
     done = invoke("experiment", "tiny", "--workers", 1)
     assert done.exit_code == 130
     assert done.stderr.splitlines()[-1] == "interrupted; finished runs are kept in runs/tiny, the same command goes on"
+
+
+def test_an_out_that_is_a_file_takes_one_line():
+    Path("file").write_text("")
+    done = invoke("experiment", "tiny", "--workers", 1, "--out", "file")
+    assert done.exit_code == 1 and done.stderr.splitlines()[-1].startswith("error: got --out file, which is a file")
+
+
+def test_a_home_folder_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    assert invoke("experiment", "tiny", "--only", "vae", "--seed", 1, "--out", "~/runs").exit_code == 0
+    assert (tmp_path / "home/runs/final/vae.seed-1.json").exists() and not Path("~").exists()
+    assert invoke("report", "tiny", "--out", "~/runs", "--html", "~/page.html").exit_code == 0
+    assert (tmp_path / "home/page.html").exists() and not Path("~").exists()
+
+
+def test_without_stderr_it_runs(monkeypatch):
+    """As under pythonw: sys.stderr is None."""
+    progress = Progress(1, 1)
+    monkeypatch.setattr(sys, "stderr", None)
+    for each in (progress, Progress(1, 1)):
+        with each:
+            each(Event("vae.seed-1", 1, {"curve": [], "failed": None}))
+
+
+def test_without_dask_one_worker_is_enough(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    done = invoke("experiment", "tiny", "--only", "vae", "--seed", 1, "--workers", 2)
+    assert done.exit_code == 1
+    assert "pip install distributed" in done.stderr.splitlines()[-1] and "--workers 1" in done.stderr
+    assert invoke("experiment", "tiny", "--only", "vae", "--seed", 1, "--workers", 1).exit_code == 0
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_device_that_is_not_there_takes_one_line(device, monkeypatch):
+    for part in ("cuda", "backends.mps"):
+        monkeypatch.setattr(f"torch.{part}.is_available", lambda: False)
+    done = invoke("experiment", "tiny", "--device", device)
+    assert done.exit_code == 1 and f"got --device {device}, but torch finds no" in only_line(done.stderr)
+    assert find_device("auto") == "cpu" and find_device("cpu") == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert find_device("auto") == "cuda"
 
 
 def test_seeds():

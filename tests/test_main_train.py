@@ -1,7 +1,10 @@
 """`python -m pcltut train`: its files, defaults, resuming, and refusals."""
 
 import csv
+import errno
 import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,9 @@ from typer.testing import CliRunner
 
 from pcltut import data
 from pcltut.cli import app
-from pcltut.training import LPC, load_checkpoint
+from pcltut.experiments import Run, measurement
+from pcltut.files import exclusive
+from pcltut.training import TrainingState, load_checkpoint
 
 NUM_IMAGES, BATCH = 60, 25  # three iterations an epoch
 FILES = ["checkpoint.safetensors", "config.json", "history.csv", "samples.png"]
@@ -26,9 +31,12 @@ def train(*arguments):
 @pytest.fixture(autouse=True)
 def small_set(tmp_path, monkeypatch):
     """The first images of each split, in an empty folder."""
+    measurement.load.cache_clear()
     whole = {split: data.load("fashion-mnist-mini", split)[:NUM_IMAGES] for split in ("train", "validation")}
     monkeypatch.setattr(data, "load", lambda name, split, root=None: whole[split])
     monkeypatch.chdir(tmp_path)
+    yield
+    measurement.load.cache_clear()
 
 
 def weights(folder: str | Path) -> dict[str, torch.Tensor]:
@@ -50,7 +58,8 @@ def assert_equal_runs(one: str, other: str) -> None:
         ["--algorithm", "lpc", "--num-steps", 2],
         ["--algorithm", "vae"],
         ["--algorithm", "lpc", "--num-steps", 2, "--warm-start", "prior", "--preconditioner", "none"],
-        ["--algorithm", "lpc", "--num-steps", 2, "--warm-start", "jeffreys", "--preconditioner", "chain"],
+        ["--algorithm", "lpc", "--num-steps", 2, "--warm-start", "jeffreys", "--preconditioner", "datum"],
+        ["--algorithm", "iwae", "--num-samples", 3],
         ["--algorithm", "vae", "--network", "conv", "--likelihood", "discretized"],
     ],
     ids=lambda options: "-".join(map(str, options[1::2])),
@@ -63,35 +72,25 @@ def test_a_run_leaves_four_files(options):
     assert [row["iteration"] for row in rows] == [str(i) for i in range(6)]
     assert all(float(row["loss"]) == float(row["loss"]) for row in rows)
     config = json.loads(Path("runs/a/config.json").read_text())
-    assert config["epochs"] == 2 and config["settings"]["algorithm"] == options[1]
+    assert config["epochs"] == 2 and Run.from_json(config["run"]).algorithm == options[1]
     with Image.open("runs/a/samples.png") as sheet:
         assert sheet.width > 500 and sheet.height > 300 and len(np.unique(np.asarray(sheet.convert("L")))) > 50
     assert "iteration 6, epoch 2" in result.stdout
 
 
 def test_defaults_stand_in_the_config():
-    assert train("--algorithm", "lpc", "--epochs", 1).exit_code == 0
-    settings = json.loads(Path("runs/lpc-fashion-mnist-mini/config.json").read_text())["settings"]
-    assert settings == {
-        "algorithm": "lpc",
-        "data": "fashion-mnist-mini",
-        "network": "mlp",
-        "latent_dim": 3,
-        "likelihood": "gaussian",
-        "num_steps": 5,
-        "step_size": 0.15,
-        "preconditioner": "batch",
-        "warm_start": "reverse",
-        "batch_size": BATCH,
-        "learning_rate": 3e-3,
-        "seed": 0,
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-    }
-    assert train("--algorithm", "vae", "--epochs", 1).exit_code == 0
-    settings = json.loads(Path("runs/vae-fashion-mnist-mini/config.json").read_text())["settings"]
-    assert {settings[name] for name in ("num_steps", "step_size", "preconditioner", "warm_start")} == {None}
-    step_size = json.loads(_config("--preconditioner", "none"))["settings"]["step_size"]
-    assert step_size == 0.0004
+    chain = {"num_steps": 5, "step_size": 0.15, "preconditioner": "batch", "warm_start": "reverse"}
+    own = {"lpc": chain, "vae": {}, "iwae": {"num_samples": 8}}
+    for algorithm, values in own.items():
+        assert train("--algorithm", algorithm, "--epochs", 1).exit_code == 0
+        config = json.loads(Path(f"runs/{algorithm}-fashion-mnist-mini/config.json").read_text())
+        run = config["run"]
+        assert run["algorithm"] == algorithm and run["hyperparameters"] == {"learning_rate": 3e-3, **values}
+        setting = {name: run["setting"][name] for name in ("data", "network", "hidden", "latent_dim", "batch_size")}
+        assert [*setting.values()] == ["fashion-mnist-mini", "mlp", [512, 512], 3, BATCH]
+        assert (run["setting"]["likelihood"], run["setting"]["initial_scale"], run["seed"]) == ("gaussian", 0.4, 0)
+        assert config["device"] == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert json.loads(_config("--preconditioner", "none"))["run"]["hyperparameters"]["step_size"] == 0.0004
 
 
 def _config(*options: str) -> str:
@@ -112,26 +111,31 @@ def test_lpc_and_vae_start_from_the_same_decoder(monkeypatch):
 
     started = []
 
-    def note(algorithm, model, images, **arguments):
-        started.append(model.decoder.state_dict())
+    def note(state, *arguments, **options):
+        started.append(state.model.decoder.state_dict())
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "fit", note)
-    for options in (["--algorithm", "vae"], ["--algorithm", "lpc"], ["--algorithm", "lpc", "--warm-start", "prior"]):
+    monkeypatch.setattr(module, "train_until", note)
+    for options in (
+        ["--algorithm", "vae"],
+        ["--algorithm", "iwae"],
+        ["--algorithm", "lpc"],
+        ["--algorithm", "lpc", "--warm-start", "prior"],
+    ):
         assert train(*options, "--out", f"run{len(started)}").exit_code == 130
     assert all(torch.equal(started[0][name], other[name]) for other in started[1:] for name in other)
 
 
 def interrupt_after(monkeypatch, calls: int) -> None:
     """Ctrl-C in the midst of training."""
-    gradients, count = LPC.gradients, iter(range(calls))
+    step, count = TrainingState.step, iter(range(calls))
 
-    def counted(*arguments, **keywords):
+    def counted(state):
         if next(count, None) is None:
             raise KeyboardInterrupt
-        return gradients(*arguments, **keywords)
+        return step(state)
 
-    monkeypatch.setattr(LPC, "gradients", counted)
+    monkeypatch.setattr(TrainingState, "step", counted)
 
 
 def test_ctrl_c_then_the_same_command_again_equals_one_run(monkeypatch):
@@ -200,10 +204,90 @@ def test_a_diverging_chain_ends_with_the_remedy():
     assert result.exit_code == 1 and "lower step_size" in result.stderr and result.stderr.count("\n") == 1
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="shows what happens without a GPU, on machines with one")
-def test_cuda_without_a_device_is_refused():
-    result = train("--algorithm", "vae", "--device", "cuda")
-    assert result.exit_code == 1 and "torch finds no CUDA device" in result.stderr
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_device_that_is_not_there_is_refused(device, monkeypatch):
+    for part in ("cuda", "backends.mps"):
+        monkeypatch.setattr(f"torch.{part}.is_available", lambda: False)
+    result = train("--algorithm", "vae", "--device", device, "--out", "a")
+    assert result.exit_code == 1 and f"got --device {device}, but torch finds no" in result.stderr
+    assert not Path("a").exists()
+
+
+# -- what strangers ran into ---------------------------------------------------------------------------------------
+
+
+def test_two_processes_in_one_folder_are_refused_in_one_line():
+    Path("a").mkdir()
+    with exclusive("a"):
+        result = train("--algorithm", "vae", "--epochs", 1, "--out", "a")
+    assert result.exit_code == 1 and result.stderr.count("\n") == 1
+    assert "where another process is running; wait for it or choose another folder" in result.stderr
+    assert not list(Path("a").iterdir())
+
+
+@pytest.mark.parametrize("out", ["file", "file/below"])
+def test_an_out_that_is_a_file_is_refused_in_one_line(out):
+    Path("file").write_text("")
+    result = train("--algorithm", "vae", "--epochs", 1, "--out", out)
+    assert result.exit_code == 1 and result.stderr.count("\n") == 1
+    assert "which is a file or lies in one; give the name of a folder" in result.stderr
+
+
+def test_a_home_folder_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    assert train("--algorithm", "vae", "--epochs", 1, "--out", "~/a").exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "home/a").iterdir()) == FILES and not Path("~").exists()
+
+
+def test_a_config_with_a_byte_order_mark_is_read():
+    """As an editor on Windows saves it."""
+    assert train("--algorithm", "vae", "--epochs", 1, "--out", "a").exit_code == 0
+    config = Path("a/config.json")
+    config.write_bytes(b"\xef\xbb\xbf" + config.read_bytes().replace(b"\n", b"\r\n"))
+    again = train("--algorithm", "vae", "--epochs", 1, "--out", "a")
+    assert again.exit_code == 0 and "nothing to do" in again.stdout
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"run": 3, "device": "cpu"}', '{"settings": {}}'])
+def test_a_config_of_something_else_is_refused_in_one_line(content):
+    assert train("--algorithm", "vae", "--epochs", 1, "--out", "a").exit_code == 0
+    Path("a/config.json").write_text(content)
+    result = train("--algorithm", "vae", "--epochs", 2, "--out", "a")
+    assert result.exit_code == 1 and result.stderr.count("\n") == 1
+    assert "config.json" in result.stderr and "choose another --out" in result.stderr
+
+
+@pytest.mark.parametrize("file", ["config.json", "checkpoint.safetensors", "history.csv", "samples.png"])
+def test_disk_full_takes_one_line_and_the_same_command_goes_on(monkeypatch, file):
+    options = ["--algorithm", "vae", "--epochs", 1]
+    assert train(*options, "--out", "whole").exit_code == 0
+    replace = os.replace
+
+    def full(source, target):
+        if Path(target).name == file:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        result = train(*options, "--out", "a")
+    assert result.exit_code == 1 and result.stderr.count("\n") == 1
+    assert f"{file}, which cannot be written (No space left on device); make room" in result.stderr
+    assert train(*options, "--out", "a").exit_code == 0
+    assert_equal_runs("whole", "a")
+
+
+def test_without_stderr_it_trains(monkeypatch):
+    """As under pythonw: sys.stderr is None."""
+    from pcltut.cli.train import make_run, train_and_show
+
+    run = make_run("vae", {}, 0, batch_size=BATCH, latent_dim=3)
+    monkeypatch.delenv("PCLTUT_PROGRESS")
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)  # a test plugin may have imported it
+    monkeypatch.setattr(sys, "stderr", None)
+    train_and_show(run, "cpu", 1, Path("a"), 100, None)
+    assert sorted(path.name for path in Path("a").iterdir()) == FILES
 
 
 @pytest.mark.gpu

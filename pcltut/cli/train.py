@@ -79,7 +79,7 @@ def compare_with_config(run: Run, device: str, out: Path) -> None:
     config = read_json(path, "choose another --out")
     if {"run", "device"} - config.keys():
         raise ValueError(f"{path} is not the config of a run; choose another --out")
-    found = difference_of({**config["run"], "device": config["device"]}, {**run.to_json(), "device": device})
+    found = difference_of(config, {**config, "run": run.to_json(), "device": device})
     if found and (out / CHECKPOINT).exists():
         name, before, now = found
         raise ValueError(

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from pcltut.arguments import one_of, real_number
 from pcltut.data import Images
 from pcltut.experiments.declaration import AlgorithmName, EvaluationBudget, Setting, Value
 from pcltut.experiments.measurement import SEEDS_A_RUN, load, measure
@@ -68,10 +69,10 @@ class Run:
 
     def make_algorithm(self) -> Algorithm:
         """The algorithm with its own hyperparameters."""
-        _named(self.algorithm, ALGORITHMS, "algorithm")
+        one_of("algorithm", self.algorithm, ALGORITHMS)
         rates = ("learning_rate", "encoder_learning_rate", "learning_rate_schedule")
         values = {name: value for name, value in self.hyperparameters.items() if name not in rates}
-        if _named(values.pop("step_schedule", "constant"), STEP_SCHEDULES, "step_schedule") == "variance":
+        if one_of("step_schedule", values.pop("step_schedule", "constant"), STEP_SCHEDULES) == "variance":
             values["step_size"] = VarianceScaledStep(values["step_size"], self.setting.initial_scale)
         if (share := values.pop("preconditioner", "none")) != "none":
             running = {name: values.pop(name) for name in ("decay", "eps", "freeze_after") if name in values}
@@ -127,14 +128,13 @@ class Run:
 
     def _rate(self, name: str) -> float | Callable[[int], float]:
         value = self.hyperparameters.get(name, self.hyperparameters.get("learning_rate", 1e-3))
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-            raise ValueError(f"got {name}={value!r}, expected a positive number; raise it")
+        value = real_number(name, value, above=0.0, remedy="raise it")
         schedule = self.hyperparameters.get("learning_rate_schedule", "constant")
-        if _named(schedule, SCHEDULES, "learning_rate_schedule") == "constant":
-            return float(value)
+        if one_of("learning_rate_schedule", schedule, SCHEDULES) == "constant":
+            return value
         if not self.points:
             raise ValueError(f"got {schedule!r} in a run without points, expected the iteration where it ends; add it")
-        return ScheduledRate(float(value), schedule, self.points[-1])
+        return ScheduledRate(value, schedule, self.points[-1])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,16 +154,10 @@ def make_networks(
     setting: Setting, event_shape: tuple[int, ...], seeds: tuple[int, int], device: str
 ) -> tuple[GenerativeModel, GaussianEncoder]:
     """Model and encoder of a setting with fresh weights, each from a seed of its own."""
-    make_decoder, make_encoder = NETWORKS[_named(setting.network, NETWORKS, "network")]
+    make_decoder, make_encoder = NETWORKS[one_of("network", setting.network, NETWORKS)]
     shape = {"hidden": setting.hidden} if setting.network == "mlp" else {}
-    likelihood = LIKELIHOODS[_named(setting.likelihood, LIKELIHOODS, "likelihood")](setting.initial_scale)
+    likelihood = LIKELIHOODS[one_of("likelihood", setting.likelihood, LIKELIHOODS)](setting.initial_scale)
     decoder_generator, encoder_generator = (torch.Generator(device).manual_seed(seed) for seed in seeds)
     decoder = make_decoder(setting.latent_dim, event_shape, **shape, generator=decoder_generator)
     encoder = make_encoder(event_shape, setting.latent_dim, **shape, generator=encoder_generator)
     return GenerativeModel(decoder, likelihood, setting.latent_dim).to(device), encoder
-
-
-def _named(name: Value, known: Any, what: str) -> str:
-    if name not in known:
-        raise ValueError(f"got {what}={name!r}, expected one of {', '.join(known)}; choose one of them")
-    return name
