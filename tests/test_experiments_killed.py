@@ -62,7 +62,7 @@ def kill_again_and_again(folder: Path) -> None:
     from pcltut.experiments.costs import estimate_hours
 
     plan = Plan(TINY, folder)
-    estimate_hours([*plan.tuning(), *plan.final()], 1)  # loads all else that a run needs
+    estimate_hours([*plan.tuning().values(), *plan.final().values()], 1)  # loads all else that a run needs
     begun = time.perf_counter()
     _, status = os.waitpid(start(folder / "whole", 1), 0)
     assert status == 0, (folder / "whole" / MESSAGES).read_text()
@@ -74,7 +74,7 @@ def kill_again_and_again(folder: Path) -> None:
         # Two of the ten have workers of their own, which must end with them. These take seconds to start.
         workers = 2 if kill in (3, 7) else 1
         process = start(folder / "killed", workers)
-        time.sleep(moments.uniform(0, duration / 4) + (workers - 1) * moments.uniform(1, 4))
+        time.sleep(moments.uniform(0, duration / 4) + (workers - 1) * moments.uniform(3, 8))
         os.kill(process, signal.SIGKILL)
         _, status = os.waitpid(process, 0)
         assert os.WIFSIGNALED(status), "it had ended before it was killed"
