@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from tiny_experiment import TINY
 
 from pcltut.experiments import Executor, Plan, ResultError, WorkerError, read_results, run_experiment, single
-from pcltut.experiments.plan import own_folder
+from pcltut.files import exclusive
 
 LANGEVIN = TINY.methods[1]
 SMALL = dataclasses.replace(TINY, num_trials=0, budgets=(2,), curve=(2,))
@@ -73,14 +73,14 @@ def test_an_error_of_a_run_is_said_in_one_line_with_its_name(tmp_path: Path, mon
 
 
 def test_two_processes_in_one_folder_are_refused(tmp_path: Path):
-    with own_folder(tmp_path), pytest.raises(ValueError, match="is running"):
+    with exclusive(tmp_path), pytest.raises(ValueError, match="is running"):
         run_experiment(Plan(SMALL, tmp_path))
 
 
 @pytest.mark.parametrize("name", ["file", "file/below"])
 def test_a_folder_that_is_a_file_is_refused(tmp_path: Path, name):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ResultError, match="which is a file or lies in one; give the name of a folder"):
+    with pytest.raises(ValueError, match="a file or below one, expected a folder; choose another folder"):
         run_experiment(Plan(SMALL, tmp_path / name))
 
 

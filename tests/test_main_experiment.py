@@ -173,7 +173,9 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch):
 def test_an_out_that_is_a_file_takes_one_line():
     Path("file").write_text("")
     done = invoke("experiment", "tiny", "--workers", 1, "--out", "file")
-    assert done.exit_code == 1 and done.stderr.splitlines()[-1].startswith("error: got --out file, which is a file")
+    assert done.exit_code == 1 and done.stderr.splitlines()[-1].startswith(
+        "error: got file, a file or below one, expected a folder"
+    )
 
 
 def test_a_home_folder_is_expanded(tmp_path, monkeypatch):

@@ -230,7 +230,7 @@ def test_an_out_that_is_a_file_is_refused_in_one_line(out):
     Path("file").write_text("")
     result = train("--algorithm", "vae", "--epochs", 1, "--out", out)
     assert result.exit_code == 1 and result.stderr.count("\n") == 1
-    assert "which is a file or lies in one; give the name of a folder" in result.stderr
+    assert "a file or below one, expected a folder; choose another folder" in result.stderr
 
 
 def test_a_home_folder_is_expanded(tmp_path, monkeypatch):

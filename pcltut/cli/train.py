@@ -17,9 +17,8 @@ from pcltut.cli.device import find_device
 from pcltut.cli.sample_grid import describe_run, save_sample_grid
 from pcltut.experiments import Run, Setting
 from pcltut.experiments.measurement import SEEDS_A_RUN
-from pcltut.experiments.plan import own_folder
 from pcltut.experiments.results import difference_of, read_json
-from pcltut.files import expanded, write_text
+from pcltut.files import exclusive, expanded, write_text
 from pcltut.training import History, train_until
 
 CHECKPOINT, CONFIG, HISTORY, GRID = "checkpoint.safetensors", "config.json", "history.csv", "samples.png"
@@ -43,7 +42,7 @@ def train_and_show(run: Run, device: str, epochs: int, out: Path, checkpoint_eve
     name, device, out = run.setting.data, find_device(device), expanded(out)
     check_name(name)
     run.make_algorithm()  # before anything is written
-    with own_folder(out):
+    with exclusive(out):
         compare_with_config(run, device, out)
         if not any(info.present for info in data.available(root) if info.name == name):
             typer.echo(f"{name}: not here yet, downloading", err=True)

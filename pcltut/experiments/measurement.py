@@ -80,9 +80,11 @@ def measure(
         with torch.no_grad():
             found["encoder_scale"] = encoder(images[: max(budget.num_images, CHUNK)].as_float()).scale.mean().item()
     if budget.num_images:
-        found |= evidence(setting, model, images[: budget.num_images], budget, generator, final=split == "test")
+        found |= evidence(
+            setting, model, images[: budget.num_images], budget, generator=generator, final=split == "test"
+        )
     if budget.num_samples and setting.features != "none":
-        found |= samples(setting, model, images, budget, generator, final=split == "test")
+        found |= samples(setting, model, images, budget, generator=generator, final=split == "test")
     return found
 
 
@@ -91,8 +93,8 @@ def evidence(
     model: GenerativeModel,
     images: Images,
     budget: EvaluationBudget,
-    generator: torch.Generator,
     *,
+    generator: torch.Generator,
     final: bool,
 ) -> dict[str, float]:
     """Mean log-evidence by AIS, in nats an image; for binned pixels also in bits a pixel; in final tests BDMC's gap."""
@@ -116,8 +118,8 @@ def samples(
     model: GenerativeModel,
     images: Images,
     budget: EvaluationBudget,
-    generator: torch.Generator,
     *,
+    generator: torch.Generator,
     final: bool,
 ) -> dict[str, float]:
     """Distances between images and the decoder's means at as many prior draws; extrapolated in final tests."""

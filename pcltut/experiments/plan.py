@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +135,7 @@ def run_experiment(
     package_commit()
     plan.check()
     executor = Executor(plan.workers, plan.scheduler, device=plan.device, root=plan.root, on_event=on_event)
-    with own_folder(plan.folder), executor:
+    with exclusive(plan.folder), executor:
         if tuning := plan.tuning():
             _finish(plan, "trial", tuning, executor)
             write_json(plan.folder / SEARCH, choose(plan.experiment, plan.results("trial", tuning)))
@@ -164,19 +164,6 @@ def read_results(plan: Plan) -> dict[str, Any]:
         if (plan.folder / name).exists()
     }
     return collect(plan.experiment, finished, extras)
-
-
-@contextlib.contextmanager
-def own_folder(folder: Path) -> Iterator[None]:
-    """Make a folder, and stop in one line if it is a file, cannot be made, or another process works in it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise ResultError(f"got --out {folder}, which is a file or lies in one; give the name of a folder") from None
-    except OSError as error:
-        raise ResultError(f"got --out {folder}, which cannot be made ({error.strerror}); choose another") from None
-    with exclusive(folder):
-        yield
 
 
 def _finish(plan: Plan, kind: str, runs: Mapping[tuple[str, int], Run], executor: Executor) -> None:
