@@ -1,9 +1,12 @@
 """Committed results belong to what is declared now, so that the printed commands repeat them."""
 
 import dataclasses
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+import scipy.stats
 
 from pcltut.experiments import EXPERIMENTS, load_results, load_search, report_text
 from pcltut.experiments.plan import final_run
@@ -50,3 +53,40 @@ def test_the_headline_has_five_seeds_of_every_method():
         pytest.skip("no committed results yet")
     runs = {(run["method"], run["seed"]) for run in load_results("headline")["runs"]}
     assert {(key, seed) for key in EXPERIMENTS["headline"].keys for seed in range(1, 6)} <= runs
+
+
+def cell(values: dict[int, float], baseline: dict[int, float] | None, decimals: int) -> str:
+    """Mean and half width of the 95 % interval as tables print them, by scipy; of differences if with a baseline."""
+    numbers = np.array([value - (baseline[seed] if baseline else 0.0) for seed, value in values.items()])
+    low, high = scipy.stats.t.interval(0.95, len(numbers) - 1, loc=numbers.mean(), scale=scipy.stats.sem(numbers))
+    sign = "+" if baseline and numbers.mean() >= 0 else ""
+    star = (" *" if low > 0 or high < 0 else "") if baseline else ""
+    return f"{sign}{numbers.mean():.{decimals}f}±{(high - low) / 2:.{decimals}f}{star}"
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_the_report_prints_the_committed_numbers(name):
+    """Every mean, interval and difference in the text is that of the file, computed here anew."""
+    results = load_results(name)
+    names = {"log_evidence": 1, "frechet": 1, "frechet_extrapolated": 1, "density": 3, "coverage": 3}
+    found: dict[tuple[str, str, str], dict[int, float]] = {}
+    for run in results["runs"]:
+        for at, values in run["test"].items():
+            for metric in (*names, "encoder_scale", "sigma"):
+                if values.get(metric) is not None:
+                    found.setdefault((at, run["method"], metric), {})[run["seed"]] = values[metric]
+    blocks = re.split(r"\n\n", report_text(results))[1:]
+    for number, at in enumerate([*map(str, results["budgets"]), "best"]):
+        means, differences = blocks[2 * number], blocks[2 * number + 1]
+        for key, method in results["methods"].items():
+            (line,) = re.findall(rf"^{re.escape(method['name'])}  +(\S.*)$", means, re.MULTILINE)
+            expected = [
+                cell(found[at, key, metric], None, names.get(metric, 3)) if (at, key, metric) in found else "-"
+                for metric in (*names, "encoder_scale", "sigma")
+            ]
+            assert line.split() == expected, (at, key)
+            if key != results["baseline"]:
+                (line,) = re.findall(rf"^{re.escape(method['name'])}  +(\S.*)$", differences, re.MULTILINE)
+                others = {metric: found[at, results["baseline"], metric] for metric in names}
+                expected = [cell(found[at, key, metric], others[metric], names[metric]) for metric in names]
+                assert line.split() == " ".join(expected).split(), (at, key)

@@ -10,7 +10,17 @@ import torch
 from safetensors import SafetensorError
 from tiny_experiment import TINY
 
-from pcltut.experiments import Executor, Plan, ResultError, WorkerError, read_results, run_experiment, single
+from pcltut.experiments import (
+    Executor,
+    Plan,
+    ResultError,
+    WorkerError,
+    load_results,
+    load_search,
+    read_results,
+    run_experiment,
+    single,
+)
 from pcltut.files import exclusive
 
 LANGEVIN = TINY.methods[1]
@@ -90,8 +100,16 @@ def test_a_home_folder_is_expanded(tmp_path: Path, monkeypatch):
     assert Plan(SMALL, Path("~/runs")).folder == tmp_path / "runs"
 
 
-def test_committed_search_is_looked_up_where_results_lie(tmp_path: Path, monkeypatch):
-    """Provenance and results come from `pcltut.files`, which knows where the package lies."""
+def test_provenance_is_the_commit_of_the_package_itself(tmp_path: Path, monkeypatch):
+    """It comes from `pcltut.files`, which knows whose repository the package lies in."""
     monkeypatch.setattr("pcltut.experiments.results.package_commit", lambda: "abc")
     result = run_experiment(Plan(SMALL, tmp_path, only=("vae",), seeds=(1,)))
     assert result["provenance"]["commits"] == ["abc"]
+
+
+@pytest.mark.parametrize("load", [load_results, load_search])
+def test_results_that_are_not_there_say_what_is_needed(tmp_path: Path, monkeypatch, load):
+    monkeypatch.setattr("pcltut.experiments.results.results_folder", lambda: tmp_path)
+    with pytest.raises(ResultError, match="take it from book/results of the book's repository, or make it") as caught:
+        load("headline")
+    assert str(tmp_path / "headline") in str(caught.value) and "\n" not in str(caught.value)

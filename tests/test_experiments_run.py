@@ -13,7 +13,7 @@ from pcltut import data
 from pcltut.experiments import ResultError, Run, finish, single
 from pcltut.experiments.plan import final_run
 from pcltut.experiments.single import best_row, working_file
-from pcltut.files import load_tensors
+from pcltut.files import load_tensors, save_tensors
 from pcltut.training import IWAE, LPC, VarianceScaledStep, train_until
 
 VAE, LANGEVIN = TINY.methods
@@ -240,3 +240,24 @@ def test_a_beginning_with_other_settings_is_thrown_away(tmp_path: Path):
         finish(run_of(tuning=True, learning_rate=0.5), tmp_path / "run.json", on_point=stop)
     expected = finish(run_of(tuning=True), tmp_path / "other.json")
     assert without_times(finish(run_of(tuning=True), tmp_path / "run.json")) == without_times(expected)
+
+
+def test_a_beginning_on_another_device_is_thrown_away(tmp_path: Path):
+    """Generators of CPU and GPU have other states, and give other numbers."""
+    with pytest.raises(KeyboardInterrupt):
+        finish(run_of(tuning=True), tmp_path / "run.json", on_point=stop)
+    work = working_file(tmp_path / "run.json")
+    tensors, texts = load_tensors(work)
+    save_tensors(work, {**tensors, "generator": tensors["generator"][:16]}, {**texts, "device": '"cuda"'})
+    expected = finish(run_of(tuning=True), tmp_path / "other.json")
+    assert without_times(finish(run_of(tuning=True), tmp_path / "run.json")) == without_times(expected)
+
+
+def test_a_damaged_beginning_is_named_in_one_line(tmp_path: Path):
+    with pytest.raises(KeyboardInterrupt):
+        finish(run_of(tuning=True), tmp_path / "run.json", on_point=stop)
+    work = working_file(tmp_path / "run.json")
+    work.write_bytes(work.read_bytes()[:-40])
+    with pytest.raises(ValueError, match="delete it") as caught:
+        finish(run_of(tuning=True), tmp_path / "run.json")
+    assert str(work) in str(caught.value) and "\n" not in str(caught.value)

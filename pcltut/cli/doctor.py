@@ -18,7 +18,17 @@ from pcltut.cli.probe import steps_per_second
 from pcltut.data.sources import data_root
 from pcltut.data.torchvision_compat import import_torchvision, operators_were_declared
 
-PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "safetensors", "scipy", "jupyter-book")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "matplotlib",
+    "ipywidgets",
+    "safetensors",
+    "scipy",
+    "pandas",
+    "jupyter-book",
+)
 REFERENCE = "probe_steps_per_second"
 
 

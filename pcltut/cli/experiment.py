@@ -75,7 +75,11 @@ def run_and_show(
     if runs:
         hours = estimate_hours(runs.values(), plan.workers, device=device, root=root)
         kind = f"{len(tuning)} tuning and {len(runs) - len(tuning)} final runs"
-        where = f"in all, on the cluster at {scheduler}" if scheduler else f"with {plan.workers} at a time on {device}"
+        where = (
+            f"in all, on the cluster at {scheduler}"
+            if scheduler
+            else f"with {min(plan.workers, len(runs))} at a time on {device}"
+        )
         typer.echo(f"{plan.folder}: {kind} to do, about {hours:.2g} h {where}", err=True)
     else:
         typer.echo(f"{plan.folder}: all runs are finished", err=True)

@@ -38,7 +38,7 @@ class Executor(contextlib.AbstractContextManager):
     on another.
 
     Args:
-        workers: processes on this machine; with one the runs go on in this process.
+        workers: processes on this machine; one run alone, or all with one worker, go on in this process.
         scheduler: address of a cluster that is there already; its workers must see the same folders.
         on_event: is told the runs' events as they come.
     """
@@ -66,7 +66,7 @@ class Executor(contextlib.AbstractContextManager):
         The first error ends all; what was not measured yet is trained again next time.
         """
         folder = Path(folder).resolve()
-        if self.scheduler is None and (self.workers == 1 or not runs):
+        if not runs or (self.scheduler is None and min(self.workers, len(runs)) == 1):
             for name, run in runs.items():
                 self.on_event(_finish(name, run, folder, *self.where, lambda *news: self.on_event(Event(*news))))
             return
@@ -144,35 +144,34 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
     """A client of the scheduler, or of a cluster of processes that ends with this one."""
     try:
         from distributed import Client, LocalCluster
+        from distributed.utils import silence_logging_cmgr
     except ImportError:
         raise WorkerError(
             "more than one worker needs the library dask.distributed; run `python -m pip install distributed`, or give "
             "--workers 1"
         ) from None
-    if scheduler is not None:
+    with contextlib.ExitStack() as opened:
+        opened.enter_context(silence_logging_cmgr(logging.CRITICAL))
+        if scheduler is None:
+            _check_main_guard()
+            with _interrupts_ignored():
+                cluster = LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    memory_limit=0,
+                    dashboard_address=None,
+                    scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # only /health; else port 8787 and a warning
+                    silence_logs=logging.CRITICAL,
+                )
+                opened.enter_context(cluster)
         try:
-            client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
+            client = Client(scheduler or cluster, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError) as error:
             raise WorkerError(
-                f"got no dask scheduler at {scheduler} ({error}); start one with `dask scheduler`, and give "
-                "the address that it prints"
+                f"got no dask scheduler at {scheduler} ({error}); start one with `dask scheduler`, and give the "
+                "address that it prints"
             ) from None
-        with client:
-            yield client
-        return
-    _check_main_guard()
-    with contextlib.ExitStack() as opened:
-        with _interrupts_ignored():
-            cluster = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                memory_limit=0,
-                dashboard_address=None,
-                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # only /health; else port 8787, with a warning
-                silence_logs=logging.CRITICAL,
-            )
-            opened.enter_context(cluster)
-        yield opened.enter_context(Client(cluster, set_as_default=False))
+        yield opened.enter_context(client)
 
 
 @contextlib.contextmanager

@@ -173,27 +173,25 @@ def title_of(at: str | int) -> str:
 
 def sections(results: Mapping[str, Any]) -> Iterator[tuple[str, pd.DataFrame]]:
     """Titles and frames of a report; those without rows are left out."""
+    methods, baseline = results["methods"], results["methods"][results["baseline"]]["name"]
     found: list[tuple[str, pd.DataFrame]] = []
     for at in points_of(results):
         found.append((f"Test split, {title_of(at)}", means_table(results, at).rename_axis(columns=None)))
         title = "Differences from the baseline, paired by seed (* outside the 95 % interval)"
         found.append((title, differences_table(results, at)))
-    baseline = results["methods"][results["baseline"]]["name"]
     title = f"To the validation log-evidence that {baseline} of the same seed has"
     found.append((title, reach_table(results)))
-    costs = cost_table(results)
-    if len(costs):
-        origin = results["costs"]["provenance"]["device"]
-        found.append((f"Cost: medians of one process in which the methods take turns ({origin})", costs))
-    failed = {_name_of(run, results): [run["failed"]] for run in results["runs"] if run["failed"]}
+    origin = results.get("costs", {}).get("provenance", {}).get("device")
+    title = f"Cost: medians of one process in which the methods take turns ({origin})"
+    found.append((title, cost_table(results)))
+    runs = {f"{methods[run['method']]['name']}, seed {run['seed']}": [run["failed"]] for run in results["runs"]}
+    failed = {name: why for name, why in runs.items() if why != [None]}
     found.append(("Runs that ended early", _frame(failed, ["why"])))
-    seed, present = results["provenance"]["seeds"][0], {run["method"] for run in results["runs"]}
-    commands = {
-        method["name"]: [repeat_command(results["experiment"], key, seed).ljust(120)]
-        for key, method in results["methods"].items()
-        if key in present
-    }
-    found.append(("One seed of a row again", _frame(commands, ["command"])))
+    seed, present = results["provenance"]["seeds"][0], dict.fromkeys(run["method"] for run in results["runs"])
+    commands = [repeat_command(results["experiment"], key, seed) for key in present]
+    width = max(map(len, commands))
+    again = {methods[key]["name"]: [each.ljust(width)] for key, each in zip(present, commands, strict=True)}
+    found.append(("One seed of a row again", _frame(again, ["command"])))
     yield from ((title, frame) for title, frame in found if len(frame))
 
 
@@ -243,10 +241,6 @@ def _frame(rows: Mapping[str, Sequence[str]], columns: Sequence[str], title: str
     frame = pd.DataFrame.from_dict(dict(rows), orient="index", columns=list(columns))
     frame.columns.name = title or None
     return frame
-
-
-def _name_of(run: Mapping[str, Any], results: Mapping[str, Any]) -> str:
-    return f"{results['methods'][run['method']]['name']}, seed {run['seed']}"
 
 
 def _value(run: Mapping[str, Any], at: str | int, name: str) -> float | None:

@@ -1,15 +1,19 @@
 """Tuning: the same number of random draws for each method, known before the first of them runs."""
 
 import dataclasses
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from pcltut.experiments.declaration import Experiment, Method, Value
+from pcltut.experiments.measurement import METRICS
 from pcltut.experiments.results import to_json
 from pcltut.experiments.run import Run
 
-CRITERIA = {"log_evidence": True, "frechet": False, "density": True, "coverage": True}  # whether larger is better
+CRITERIA = ("log_evidence", "frechet", "density", "coverage")
 MAX_DRAWS = 1000
 
 
@@ -124,14 +128,12 @@ def best_trial(rows: Sequence[Mapping[str, Any]]) -> int:
 
     Where all runs failed it is the first, the declared guess, so that the tables show the failure.
     """
-    used = [name for name in CRITERIA if any(row.get(name) is not None for row in rows)] or list(CRITERIA)
-    costs = {name: [_cost(row.get(name), larger_is_better=CRITERIA[name]) for row in rows] for name in used}
-    ranks = [sum(sum(other < costs[name][i] for other in costs[name]) for name in used) for i in range(len(rows))]
-    return min(range(len(rows)), key=lambda i: (ranks[i], costs[used[0]][i], i))
-
-
-def _cost(value: float | None, *, larger_is_better: bool) -> float:
-    return float("inf") if value is None else -value if larger_is_better else value
+    signs = pd.Series({name: -1.0 if METRICS[name].larger_is_better else 1.0 for name in CRITERIA})
+    costs = pd.DataFrame(list(rows), columns=list(CRITERIA), dtype=float) * signs
+    costs = costs.dropna(axis="columns", how="all").fillna(math.inf)
+    ranks = costs.rank(method="min").sum(axis="columns")
+    first = costs.iloc[:, 0] if costs.size else ranks
+    return min(range(len(rows)), key=lambda i: (ranks[i], first[i], i))
 
 
 def _last_row(run: Mapping[str, Any]) -> Mapping[str, Any]:
