@@ -13,12 +13,12 @@ class Device(enum.StrEnum):
 
 
 def find_device(name: str) -> str:
-    """The device of that name, if torch finds it here; "auto" is a CUDA device, else Apple's, else the processor."""
+    """The device of that name, if torch finds it here; "auto" is a CUDA device if there is one, else the processor."""
     import torch
 
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == Device.auto:
-        return next(device for device, is_here in present.items() if is_here)
+        return "cuda" if present["cuda"] else "cpu"
     if not present[name]:
         kind = {"cuda": "CUDA", "mps": "Apple (Metal)"}[name]
         raise ValueError(f"got --device {name}, but torch finds no {kind} device; use --device cpu or auto")

@@ -29,7 +29,7 @@ def reconstructions(state: TrainingState, x: torch.Tensor, *, generator: torch.G
         num_steps = algorithm.num_steps * (1 if algorithm.uses_encoder else PRIOR_START_FACTOR)
         kernel = ula(
             value_and_score_of(lambda z: model.log_joint(x, z)),
-            algorithm.step_size,
+            algorithm.step_size(model) if callable(algorithm.step_size) else algorithm.step_size,
             temperature=algorithm.temperature,
             preconditioner=algorithm.preconditioner,
         )
