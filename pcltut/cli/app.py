@@ -235,7 +235,9 @@ def train(
     batch_size: Annotated[int, typer.Option(min=1, help="Images a training step.")] = 100,
     learning_rate: Annotated[float, typer.Option(callback=_positive, help="Adam's, for decoder and encoder.")] = 3e-3,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, batches and noise.")] = 0,
-    device: Annotated[Device, typer.Option(help="Where to compute; auto takes a CUDA device if there is one.")] = Device.auto,
+    device: Annotated[
+        Device, typer.Option(help="Where to compute; auto takes a CUDA device if there is one.")
+    ] = Device.auto,
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Training steps between checkpoints.")] = 100,
     root: Root = None,
 ) -> None:
