@@ -198,10 +198,10 @@ def test_without_stderr_it_runs(monkeypatch):
 
 def test_without_dask_one_worker_is_enough(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    done = invoke("experiment", "tiny", "--only", "vae", "--seed", 1, "--workers", 2)
+    done = invoke("experiment", "tiny", "--only", "vae", "--seeds", 2, "--workers", 2)
     assert done.exit_code == 1
     assert "pip install distributed" in done.stderr.splitlines()[-1] and "--workers 1" in done.stderr
-    assert invoke("experiment", "tiny", "--only", "vae", "--seed", 1, "--workers", 1).exit_code == 0
+    assert invoke("experiment", "tiny", "--only", "vae", "--seeds", 2, "--workers", 1).exit_code == 0
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])

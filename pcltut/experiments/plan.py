@@ -167,13 +167,14 @@ def read_results(plan: Plan) -> dict[str, Any]:
 
 
 def _finish(plan: Plan, kind: str, runs: Mapping[tuple[str, int], Run], executor: Executor) -> None:
-    """Finish the runs, then tidy up after those that were killed once their result was written."""
+    """Finish the runs, then tidy up after processes that were killed: beginnings of finished runs, parts of files."""
     paths = [plan.path(kind, *key) for key in runs]
     executor.execute(plan.unfinished(kind, runs), paths[0].parent)
-    for path in paths:
-        working_file(path).unlink(missing_ok=True)
+    folder, work = paths[0].parent, working_file(paths[0]).parent
+    for path in [*map(working_file, paths), *folder.glob(".partial-*"), *work.glob(".partial-*")]:
+        path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
-        working_file(paths[0]).parent.rmdir()
+        work.rmdir()
 
 
 def _make(path: Path, make: Callable[[], Mapping[str, Any]]) -> None:
