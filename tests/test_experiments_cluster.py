@@ -5,7 +5,6 @@ import dataclasses
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -71,14 +70,12 @@ def started(*arguments: str, **options) -> Iterator[subprocess.Popen]:
 @contextlib.contextmanager
 def two_worker_cluster(folder: Path) -> Iterator[tuple[str, list[psutil.Process]]]:
     """`dask scheduler` and twice `dask worker`, each a process: the address, and the processes that do the work."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    host, port = address.removeprefix("tcp://").split(":")
+    file = folder / "scheduler.json"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
-    scheduler = ("-m", "dask", "scheduler", "--host", host, "--port", port, "--no-dashboard")
-    scheduler = (*scheduler, "--dashboard-address", f"{host}:0")
-    worker = ("-m", "dask", "worker", address, "--nthreads", "1", "--memory-limit", "0", "--no-dashboard")
+    both = ("--scheduler-file", str(file), "--no-dashboard")
+    scheduler = ("-m", "dask", "scheduler", *both, "--host", "127.0.0.1", "--port", "0")
+    scheduler = (*scheduler, "--dashboard-address", "127.0.0.1:0")
+    worker = ("-m", "dask", "worker", *both, "--nthreads", "1", "--memory-limit", "0")
     with (
         started(*scheduler, **quiet),
         started(*worker, "--name", "one", **quiet) as one,
@@ -86,6 +83,8 @@ def two_worker_cluster(folder: Path) -> Iterator[tuple[str, list[psutil.Process]
     ):
         from distributed import Client
 
+        wait_until(lambda: file.exists() and file.read_text().endswith("}"))
+        address = json.loads(file.read_text())["address"]
         with Client(address, timeout=60, set_as_default=False) as client:
             client.wait_for_workers(2, timeout=60)
             working = [psutil.Process(pid) for pid in client.run(os.getpid).values()]

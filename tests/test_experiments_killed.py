@@ -74,7 +74,7 @@ def kill_again_and_again(folder: Path) -> None:
         # Two of the ten have workers of their own, which must end with them. These take seconds to start.
         workers = 2 if kill in (3, 7) else 1
         process = start(folder / "killed", workers)
-        time.sleep(moments.uniform(0, duration / 4) + (workers - 1) * moments.uniform(3, 8))
+        time.sleep(moments.uniform(0, duration / 4) if workers == 1 else moments.uniform(2, 4))
         os.kill(process, signal.SIGKILL)
         _, status = os.waitpid(process, 0)
         assert os.WIFSIGNALED(status), "it had ended before it was killed"
