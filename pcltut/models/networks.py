@@ -45,7 +45,7 @@ def draw_weights(network: nn.Module, *, generator: torch.Generator) -> nn.Module
 
 
 def _mlp_layers(
-    sizes: Sequence[int], activation: Callable[[], nn.Module], generator: torch.Generator
+    sizes: Sequence[int], activation: Callable[[], nn.Module], *, generator: torch.Generator
 ) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for num_in, num_out in pairwise(sizes):
@@ -62,7 +62,7 @@ def mlp_decoder(
     generator: torch.Generator,
 ) -> nn.Module:
     """A fully connected decoder `[..., latent]` to `[..., *event]`, with a linear output."""
-    layers = _mlp_layers((latent_dim, *hidden, math.prod(event_shape)), activation, generator)
+    layers = _mlp_layers((latent_dim, *hidden, math.prod(event_shape)), activation, generator=generator)
     return draw_weights(_Decoder(event_shape, *layers), generator=generator)
 
 
@@ -75,7 +75,7 @@ def mlp_encoder(
     generator: torch.Generator,
 ) -> GaussianEncoder:
     """A fully connected Gaussian encoder, the mirror image of `mlp_decoder`."""
-    layers = _mlp_layers((math.prod(event_shape), *hidden, 2 * latent_dim), activation, generator)
+    layers = _mlp_layers((math.prod(event_shape), *hidden, 2 * latent_dim), activation, generator=generator)
     network = nn.Sequential(nn.Flatten(-len(event_shape)), *layers)
     return GaussianEncoder(draw_weights(network, generator=generator), latent_dim)
 

@@ -5,7 +5,7 @@ from pcltut.samplers.corrected_ula import corrected_ula
 from pcltut.samplers.hmc import hmc
 from pcltut.samplers.kernel import ChainState, Kernel, MetropolisNoise, StepInfo, Target, value_and_score_of
 from pcltut.samplers.mala import mala
-from pcltut.samplers.preconditioners import ConstantPreconditioner, Preconditioner, RMSPreconditioner
+from pcltut.samplers.preconditioners import ConstantPreconditioner, Preconditioner, RMSPreconditioner, RMSState
 from pcltut.samplers.riemannian import riemannian_ula
 from pcltut.samplers.stability import stability_margin
 from pcltut.samplers.ula import gradient_ascent, ula
@@ -19,6 +19,7 @@ __all__ = [
     "MetropolisNoise",
     "Preconditioner",
     "RMSPreconditioner",
+    "RMSState",
     "Step",
     "StepInfo",
     "Target",

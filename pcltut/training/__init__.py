@@ -4,7 +4,7 @@ from pcltut.training.algorithm import Algorithm
 from pcltut.training.checkpoint import CheckpointError, load_checkpoint, load_weights, save_checkpoint
 from pcltut.training.fit import fit, train_until
 from pcltut.training.gradients import Gradients
-from pcltut.training.history import History
+from pcltut.training.history import History, HistoryRecorder
 from pcltut.training.iwae import IWAE
 from pcltut.training.lpc import LPC
 from pcltut.training.state import TrainingState
@@ -19,6 +19,7 @@ __all__ = [
     "CheckpointError",
     "Gradients",
     "History",
+    "HistoryRecorder",
     "TrainingState",
     "VarianceScaledStep",
     "fit",
