@@ -168,7 +168,8 @@ def test_a_script_without_a_main_guard_gets_one_line_with_the_remedy(tmp_path: P
 @pytest.mark.skipif(sys.platform == "win32", reason="sends Ctrl-C to a group of processes")
 @pytest.mark.parametrize("how", ["Ctrl-C", "SIGKILL"])
 def test_no_process_is_left_when_the_command_ends(tmp_path: Path, how):
-    command = (str(ROOT / "tests" / "tiny_experiment.py"), "experiment", "tiny", "--workers", "2", "--out", "out")
+    many = ("--seeds", "60")  # so that the command is still at work when it is stopped
+    command = (str(ROOT / "tests" / "tiny_experiment.py"), "experiment", "tiny", "--workers", "2", *many, "--out", "out")
     messages = tmp_path / "messages.txt"
     with (
         messages.open("w") as stream,
