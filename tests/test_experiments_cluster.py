@@ -169,7 +169,8 @@ def test_a_script_without_a_main_guard_gets_one_line_with_the_remedy(tmp_path: P
 @pytest.mark.parametrize("how", ["Ctrl-C", "SIGKILL"])
 def test_no_process_is_left_when_the_command_ends(tmp_path: Path, how):
     many = ("--seeds", "60")  # so that the command is still at work when it is stopped
-    command = (str(ROOT / "tests" / "tiny_experiment.py"), "experiment", "tiny", "--workers", "2", *many, "--out", "out")
+    script = str(ROOT / "tests" / "tiny_experiment.py")
+    command = (script, "experiment", "tiny", "--workers", "2", *many, "--out", "out")
     messages = tmp_path / "messages.txt"
     with (
         messages.open("w") as stream,
