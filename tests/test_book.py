@@ -134,12 +134,13 @@ def test_links_and_anchors_inside_the_book_work(html: Path):
             if is_external(address) or address.startswith(("mailto:", "javascript:")):
                 continue
             parts = urlsplit(address)
-            target = (html / name).parent / unquote(parts.path) if parts.path else html / name
+            target = ((html / name).parent / unquote(parts.path) if parts.path else html / name).resolve()
             if not target.exists():
                 broken.append(f"{name}: {address} leads to no file")
-            elif parts.fragment and target.suffix == ".html":
-                if unquote(parts.fragment) not in anchors(target.resolve()):
-                    broken.append(f"{name}: {address} leads to no anchor")
+            elif (
+                parts.fragment and target.suffix == ".html" and unquote(parts.fragment) not in anchors(target.resolve())
+            ):
+                broken.append(f"{name}: {address} leads to no anchor")
     assert not broken, "\n".join(broken)
 
 

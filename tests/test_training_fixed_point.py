@@ -114,7 +114,7 @@ def test_training_with_exact_samples_is_maximum_likelihood(dim, kernel):
     """w^2 + sigma^2 = l, and 0 below l = sigma^2: the law of MALA and HMC has no bias to learn from."""
     eigenvalues = [*EIGENVALUES[dim][:-1], 0.8] if dim > 1 else EIGENVALUES[1]
     algorithm = LPC(warm_start="persistent", **kernel)
-    squares = trained_squares(algorithm, eigenvalues, num_epochs=500, rate=0.05)
+    squares = trained_squares(algorithm, eigenvalues, num_epochs=300 + 30 * dim, rate=0.03, num_images=6000)
     for eigenvalue, square in zip(eigenvalues, squares.tolist(), strict=True):
         assert square == (pytest.approx(eigenvalue - 1, rel=0.01) if eigenvalue > 1 else pytest.approx(0, abs=0.01))
 
