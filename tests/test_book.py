@@ -14,7 +14,7 @@ import yaml
 from book_build import ROOT, build, built_book
 from bs4 import BeautifulSoup
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 GENERATED = {"genindex.html", "py-modindex.html", "search.html", "index.html"}  # not written by an author
 MARKUP = re.compile(r"```|:::|\{(?:py:)?[a-z-]+\}|:(?:eq|py:\w+|label|class):|`|\$\$|\\\(|\|[A-Z]\w+\|")
 

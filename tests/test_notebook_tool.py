@@ -130,6 +130,7 @@ print(os.environ["OMP_NUM_THREADS"], os.environ["PCLTUT_PROGRESS"])
 """
 
 
+@pytest.mark.slow
 def test_executing_twice_gives_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """Two copies, each in a kernel of its own; then nothing is stale, until an output is changed by hand."""
     paths = [tmp_path / "98_scratch.ipynb", tmp_path / "99_scratch.ipynb"]
@@ -174,6 +175,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 def test_a_refused_notebook_is_left_as_it_was(tmp_path: Path) -> None:
     paths = [tmp_path / f"{number:02d}_scratch.ipynb" for number in range(len(REFUSED))]
     for path, source in zip(paths, REFUSED, strict=True):

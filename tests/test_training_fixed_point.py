@@ -86,6 +86,7 @@ def test_data_have_the_eigenvalues_that_sklearn_finds():
 EIGENVALUES = {1: [4.0], 3: [6.0, 2.5, 1.15], 10: [8.0, 7.0, 6.2, 5.5, 4.8, 4.2, 3.6, 3.1, 2.6, 1.15]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", EIGENVALUES)
 def test_langevin_training_ends_at_its_closed_form(dim):
     """w^2 + sigma^2 = l / (1 + gamma l / (2 sigma^2)), and 0 below l = sigma^2 / (1 - gamma / 2) = 1.333."""
@@ -102,6 +103,7 @@ def test_langevin_training_ends_at_its_closed_form(dim):
             assert square < 0.01  # maximum likelihood has 0.15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kernel",
     [
@@ -119,6 +121,7 @@ def test_training_with_exact_samples_is_maximum_likelihood(dim, kernel):
         assert square == (pytest.approx(eigenvalue - 1, rel=0.01) if eigenvalue > 1 else pytest.approx(0, abs=0.01))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("eigenvalues", [[4.0], [6.0, 4.0, 2.5], [8.0, 7.0, 6.2, 5.5, 4.8, 4.2, 3.6, 3.1, 2.8, 2.5]])
 def test_training_without_noise_drives_itself_to_the_stability_edge(eigenvalues):
     """At temperature 0: w^2 + sigma^2 = 2 sigma^2 / gamma whatever the data, that is gamma lambda = 2."""
@@ -132,6 +135,7 @@ def test_training_without_noise_drives_itself_to_the_stability_edge(eigenvalues)
         assert step_size * (1 + square) == pytest.approx(2, rel=0.005)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("accumulate", "states"), [("all", range(4)), ("after-burn-in", range(2, 4)), ("last", range(3, 4))]
 )

@@ -61,6 +61,7 @@ def start(*arguments: object) -> subprocess.Popen:
     return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_killed_and_resumed_equals_uninterrupted(seed, tmp_path):
     chance = random.Random(seed)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 PHONE = 390
 # sphinx-thebe and the theme both add the same inline script; nothing else may complain.
 ALLOWED = "Identifier 'THEBE_JS_URL' has already been declared"
