@@ -9,9 +9,11 @@ TESTS := $(VENV)/.tests-$(firstword $(shell cat requirements.txt tests/requireme
 # One thread a process, as in `make notebooks`: the numbers agree and two workers share two cores.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 PCLTUT_PROGRESS=0
 PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest
+# A file stays on one worker, and files begin in the order given: the long ones first, so that both workers end together.
+TWO_WORKERS := -n 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help book test notebooks lab format bench mutants gpu clean
+.PHONY: help book test quick lint notebooks lab format bench mutants gpu clean
 
 help:  ## list these targets
 	@echo "make TARGET [PYTHON=python3.12]"
@@ -22,10 +24,16 @@ book: $(BOOK)  ## render the book into _build/html
 	$(BIN)/jupyter-book build -W -n --keep-going --path-output . .
 	@echo "Open the book: file://$(CURDIR)/_build/html/index.html"
 
-test: $(TESTS)  ## lint, run all tests, and run every notebook again
+test: $(TESTS) lint  ## lint, run all tests, and run every notebook again
+	CUDA_VISIBLE_DEVICES= $(PYTEST) -q $(TWO_WORKERS) --durations=20 --nbval-lax --nbval-current-env \
+	    tests/browser $(sort $(wildcard book/*.ipynb)) tests
+
+quick: $(TESTS) lint  ## lint and run the unit tests, at each change
+	CUDA_VISIBLE_DEVICES= $(PYTEST) -q $(TWO_WORKERS) -m "not slow" tests
+
+lint: $(TESTS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	CUDA_VISIBLE_DEVICES= $(PYTEST) -q -n 2 --dist loadscope --nbval-lax --nbval-current-env tests $(wildcard book/*.ipynb)
 
 notebooks: $(BOOK)  ## execute the notebooks whose code, or whose code in pcltut, has changed
 	$(BIN)/python book/_tools/notebooks.py

@@ -8,8 +8,8 @@ import jaxtyping
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `import oracles`, whatever the import mode
-jaxtyping.install_import_hook("pcltut", "beartype.beartype")
+sys.path.insert(0, str(Path(__file__).parent))  # for `import oracles` and the hook, whatever the import mode
+jaxtyping.install_import_hook("pcltut", "shape_checks.checked")
 
 hypothesis.settings.register_profile(
     "pcltut",

@@ -94,6 +94,7 @@ def test_starting_from_the_posterior_every_weight_is_the_evidence():
         close(found.effective_sample_size, torch.full((4,), 3.0))
 
 
+@pytest.mark.slow
 def test_more_bridges_and_more_chains_close_the_gap():
     gaps = []
     for num_bridges in (8, 60, 500):
@@ -191,6 +192,7 @@ def test_a_target_depends_on_nothing_but_its_bridge_and_z():
         bridges.x = X
 
 
+@pytest.mark.slow
 def test_step_sizes_are_found_by_a_pilot_and_shaped_by_the_curvature():
     """The stiffer a direction, the shorter its step; acceptance comes near the target on stiff and soft images."""
     model = LinearGaussian(torch.diag(torch.tensor([3.0, 0.3, 1.0])).double(), scale=0.5)

@@ -38,6 +38,7 @@ def test_both_weights_are_unbiased_over_simulated_images(num_bridges, kernel, en
         assert difference.mean() > -SIGMAS * difference.std() / len(difference) ** 0.5
 
 
+@pytest.mark.slow
 def test_the_sandwich_closes():
     gaps = []
     for num_bridges in (10, 60, 400):

@@ -51,6 +51,7 @@ def test_features_are_what_the_classes_are_computed_from_and_do_not_depend_on_th
     torch.testing.assert_close(network(x), features)
 
 
+@pytest.mark.slow
 def test_noise_and_blur_move_the_features_away_from_real_images():
     images = data.load("fashion-mnist-mini", "test").as_float()
     real, other = images[:1000], images[1000:]
@@ -75,6 +76,7 @@ def test_missing_and_altered_weights_are_one_line_errors(tmp_path: Path, monkeyp
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_training_repeats_bit_for_bit_and_keeps_the_best_epoch():
     train = data.load("fashion-mnist-mini", "train")[:500]
     validation = data.load("fashion-mnist-mini", "validation")[:200]

@@ -44,6 +44,7 @@ def test_pixel_gaussian_samples_have_the_pixels_moments_and_nothing_else():
     assert pixel_gaussian_samples(10 * x, 100, generator=seeded(0)).abs().max() == 1
 
 
+@pytest.mark.slow
 def test_reference_values_on_fashion_mnist():
     """Floor and ceiling enclose every table: real images near density 1 and a small distance, noise far from both."""
     train = data.load("fashion-mnist-mini", "train").as_float()

@@ -147,6 +147,7 @@ def test_importance_weights_average_to_the_evidence():
     assert_mean((one_draw - MODEL.log_evidence(X).detach()).exp(), 1.0)
 
 
+@pytest.mark.slow
 def test_importance_weighted_bound_rises_with_the_draws_from_the_elbo_towards_the_evidence():
     q = q_of(normal(4, 3, seed=14) / 3 + MODEL.posterior(X)[0].detach(), torch.full((4, 3), -0.5).double())
     noise = normal(3000, 8, 4, 3, seed=15)

@@ -22,6 +22,7 @@ def curved_model(dtype: torch.dtype) -> GenerativeModel:
     return model.requires_grad_(False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("make", [lambda t: mala(t, 0.03), lambda t: hmc(t, 0.25, num_leapfrog=4)], ids=["mala", "hmc"])
 def test_moments_agree_with_a_dense_grid(make, dtype):
@@ -81,6 +82,7 @@ def ranks(kernel, num: int = 3000, draws: int = 15) -> np.ndarray:
     return np.bincount(below.numpy(), minlength=draws + 1)
 
 
+@pytest.mark.slow
 def test_simulation_based_calibration_is_uniform_for_mala():
     assert chisquare(ranks(lambda target: mala(target, 0.03))).pvalue > 1e-4
 
@@ -91,6 +93,7 @@ def test_simulation_based_calibration_has_a_dome_for_chains_that_are_too_wide():
     assert counts[4:12].mean() > 1.2 * counts[[0, 1, 14, 15]].mean()
 
 
+@pytest.mark.slow
 def test_one_mala_step_has_the_law_of_blackjaxs():
     """Same target, same start, same step size (the same convention): acceptance and position after one transition."""
     step_size, num = 1.2, 40000

@@ -141,6 +141,7 @@ def test_underdamped_is_less_biased_than_ula_at_the_same_number_of_evaluations()
     assert abs(errors[0]) < 0.25 * abs(errors[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("divergence", "expected"), [(False, 1.6148), (True, 1.0)])
 def test_riemannian_steps_need_their_divergence_term(divergence, expected):
     """Stationary density pi / M without it, E z^2 = 1.6148 for eps = .5 on N(0, 1); the step's own bias is O(gamma)."""

@@ -31,6 +31,7 @@ def second_moment(preconditioner, decay: float, shape: tuple[int, ...]) -> tuple
     return total.mean().item() / 250, standard_error(total).item() / 250
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("decay", "expected"), [(0.9, 1.780), (0.99, 1.328), (0.999, 1.051)])
 def test_a_preconditioner_for_each_chain_widens_the_law(decay, expected):
     moment, error = second_moment(RMSPreconditioner(decay, 1e-8), decay, (300, 100))
@@ -38,6 +39,7 @@ def test_a_preconditioner_for_each_chain_widens_the_law(decay, expected):
     assert moment == pytest.approx(expected, abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("decay", "num_chains", "expected"),
     [(0.9, 8, 1.113), (0.9, 64, 1.018), (0.9, 250, 1.009), (0.99, 8, 1.049), (0.99, 64, 1.010), (0.99, 250, 1.007)],

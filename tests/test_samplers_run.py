@@ -157,6 +157,7 @@ COMPILED = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preconditioner", ["None", "RMSPreconditioner(0.9)"])
 def test_step_compiles_in_one_graph(preconditioner, tmp_path):
     """In a process without the shape checks, which a compiled function cannot hold; no C++ compiler is needed."""

@@ -43,6 +43,7 @@ def assert_moments(states: torch.Tensor, moments: tuple[float, float, float]) ->
         assert_mean((centered**power).mean(0), expected)
 
 
+@pytest.mark.slow
 def test_grid_reproduces_the_target_as_the_step_shrinks():
     errors = [
         np.abs(np.subtract(stationary_moments(step_size, 1.0), skewed_moments())) for step_size in (0.1, 0.05, 0.025)
@@ -58,6 +59,7 @@ def test_stationary_law_of_large_steps(step_size, temperature):
     assert_moments(states, stationary_moments(step_size, temperature))
 
 
+@pytest.mark.slow
 def test_constant_preconditioner_is_a_larger_step_in_its_coordinate():
     scale = torch.tensor([0.5, 2.0, 1.0]).repeat(4)
     kernel = ula(skewed, 0.4, preconditioner=ConstantPreconditioner(scale))

@@ -80,6 +80,7 @@ def fitted_variances(warm_start: str, num_steps: int) -> torch.Tensor:
     return encoder(x[:1]).scale[0].detach().square()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_steps", [1, 10])
 def test_forward_kl_fits_the_law_of_its_own_chain(num_steps):
     """The fixed point D = diag(mean_t P_t(D)) of the covariance recursion: short chains stay near 1 / Lambda_ii."""
@@ -94,6 +95,7 @@ def test_forward_kl_fits_the_law_of_its_own_chain(num_steps):
     close(fitted_variances("forward", num_steps), fixed_point.diagonal(), 0.03)
 
 
+@pytest.mark.slow
 def test_reverse_kl_finds_the_inverse_of_the_precision():
     precision = correlated_model().posterior_precision().diagonal()
     close(fitted_variances("reverse", 2), 1 / precision, 0.03)

@@ -134,6 +134,7 @@ def test_a_schedule_counts_batches():
     assert sorted(set(asked)) == [0, 1, 2] and asked.count(1) == 4
 
 
+@pytest.mark.slow
 def test_at_a_vanishing_rate_training_ends_at_the_closed_form():
     """w^2 + sigma^2 = l / (1 + gamma l / (2 sigma^2)), as for updates of whole batches: the states are the same law's.
 

@@ -77,9 +77,9 @@ class Browser:
                 && frames.every((frame) => frame.complete || frame.loading === "lazy" || !frame.offsetParent);
             }
             (async function wait() {
-              while (!ready() && performance.now() - start < 20000) await new Promise((go) => setTimeout(go, 50));
+              while (!ready() && performance.now() - start < 20000) await new Promise((go) => setTimeout(go, 10));
               await window.MathJax?.startup?.promise;
-              setTimeout(done, 100);
+              requestAnimationFrame(() => requestAnimationFrame(done));  // drawn once
             })();
             """
         )
@@ -92,6 +92,18 @@ class Browser:
         """Every address that the page has asked for since it was opened."""
         events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         return [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+
+    def wait_for(self, condition: str, *arguments: object, seconds: float = 10) -> bool:
+        """Whether a condition of JavaScript comes true in time; asked every 10 ms, in the page itself."""
+        return self.driver.execute_async_script(
+            "const [seconds, ...given] = arguments, done = given.pop(), start = performance.now();"
+            f"const holds = () => (function () {{ return {condition}; }})(...given);"
+            "(function look() { if (holds()) done(true);"
+            "  else if (performance.now() - start > 1000 * seconds) done(false);"
+            "  else setTimeout(look, 10); })();",
+            seconds,
+            *arguments,
+        )
 
     def script_value(self, script: str, *arguments: object) -> object:
         return self.driver.execute_script(script, *arguments)

@@ -4,18 +4,49 @@ import re
 from pathlib import Path
 
 import pytest
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 PHONE = 390
 # sphinx-thebe and the theme both add the same inline script; nothing else may complain.
 ALLOWED = "Identifier 'THEBE_JS_URL' has already been declared"
 
-SHOWN_FRAMES = """
-return [...arguments[0].querySelectorAll(".pcltut-frame")].filter((frame) => frame.offsetParent)
-  .map((frame) => [frame.src.length, frame.alt, frame.naturalWidth].join("|")).join("\\n");
+# What a slider's box shows: its visible frames, and what the handle and the readout say.
+SLIDER = """
+const [box, slider] = arguments, handle = slider.querySelector(".noUi-handle");
+const frames = [...box.querySelectorAll(".pcltut-frame")].filter((frame) => frame.offsetParent)
+  .map((frame) => ({source: frame.src, alt: frame.alt, width: frame.naturalWidth}));
+const say = (name) => handle.getAttribute(name);
+return {
+  handle, frames, role: say("role"), name: say("aria-label"), text: say("aria-valuetext"),
+  last: Number(say("aria-valuenow")) === Number(say("aria-valuemax")),
+  label: slider.querySelector(".widget-label").innerText.trim(),
+  readout: slider.querySelector(".widget-readout").innerText.trim(),
+};
+"""
+SHOWS_ANOTHER_FRAME = """[...arguments[0].querySelectorAll(".pcltut-frame")].filter((frame) => frame.offsetParent)
+  .every((frame) => frame.complete && !(frame.src === arguments[1] && frame.alt === arguments[2]))"""
+SLIDERS = """
+return [...document.querySelectorAll(".pcltut-slider")]
+  .flatMap((box) => [...box.querySelectorAll(".widget-slider")].map((slider) => [box, slider]));
+"""
+BROKEN_IMAGES = """
+return [...document.images].filter((i) => i.offsetParent && i.complete && !i.naturalWidth).map((image) => image.src);
+"""
+# Opened by a click on its button, one by one; returns the solutions that were open before and those that stay shut.
+OPEN_SOLUTIONS = """
+const done = arguments[arguments.length - 1], open = [], shut = [];
+const shows = (e) => e.getClientRects().length > 0 && getComputedStyle(e).visibility === "visible";
+(async function () {
+  for (const solution of document.querySelectorAll(".solution.dropdown")) {
+    const content = solution.querySelector("section"), start = performance.now();
+    if (shows(content)) open.push(content.textContent.trim().slice(0, 60));
+    solution.querySelector("button.toggle-button").click();
+    while (!shows(content) && performance.now() - start < 5000) await new Promise((go) => setTimeout(go, 10));
+    if (!shows(content)) shut.push(content.textContent.trim().slice(0, 60));
+  }
+  done([document.querySelectorAll(".solution.dropdown").length, open, shut]);
+})();
 """
 CONTRASTS = """
 function parse(color) {
@@ -89,60 +120,58 @@ def check_console_and_network(browser, page: str) -> None:
 
 def move_sliders(browser, page: str) -> int:
     """Moves each slider of the page with the arrow keys; returns how many there are."""
-    driver = browser.driver
-    boxes = driver.find_elements(By.CSS_SELECTOR, ".pcltut-slider")
-    moved = 0
-    for box in boxes:
-        for slider in box.find_elements(By.CSS_SELECTOR, ".widget-slider"):
-            handle = slider.find_element(By.CSS_SELECTOR, ".noUi-handle")
-            label = slider.find_element(By.CSS_SELECTOR, ".widget-label").text
-            readout = slider.find_element(By.CSS_SELECTOR, ".widget-readout")
-            assert handle.get_attribute("role") == "slider"
-            assert label and handle.get_attribute("aria-label") == label, f"{page}: a slider's handle has no name"
-            last = float(handle.get_attribute("aria-valuenow")) == float(handle.get_attribute("aria-valuemax"))
-            before, before_text = driver.execute_script(SHOWN_FRAMES, box), readout.text
-            assert before.count("\n") == 0 and before, f"{page}, {label}: one picture is shown at a time: {before}"
-            driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", handle)
-            handle.send_keys(Keys.ARROW_LEFT if last else Keys.ARROW_RIGHT)
-            WebDriverWait(driver, 10).until(
-                lambda _, box=box, before=before: driver.execute_script(SHOWN_FRAMES, box) != before,
-                f"{page}: the slider {label!r} was moved and the picture stays",
-            )
-            after = driver.execute_script(SHOWN_FRAMES, box)
-            assert after.count("\n") == 0 and not after.endswith("|0"), f"{page}, {label}: {after}"
-            assert readout.text != before_text, f"{page}: the readout of {label!r} stays at {before_text}"
-            assert handle.get_attribute("aria-valuetext") == readout.text
-            moved += 1
-    return moved
+    sliders = browser.script_value(SLIDERS)
+    for box, slider in sliders:
+        before = browser.script_value(SLIDER, box, slider)
+        handle, label, shown = before["handle"], before["label"], before["frames"]
+        assert before["role"] == "slider"
+        assert label and before["name"] == label, f"{page}: a slider's handle has no name"
+        assert len(shown) == 1, f"{page}, {label}: one picture is shown at a time: {shown}"
+        browser.script_value("arguments[0].scrollIntoView({block: 'center'})", handle)
+        handle.send_keys(Keys.ARROW_LEFT if before["last"] else Keys.ARROW_RIGHT)
+        moved = browser.wait_for(SHOWS_ANOTHER_FRAME, box, shown[0]["source"], shown[0]["alt"])
+        assert moved, f"{page}: the slider {label!r} was moved and the picture stays"
+        after = browser.script_value(SLIDER, box, slider)
+        assert len(after["frames"]) == 1 and after["frames"][0]["width"], f"{page}, {label}: {after['frames']}"
+        assert after["readout"] != before["readout"], f"{page}: the readout of {label!r} stays at {before['readout']}"
+        assert after["text"] == after["readout"]
+    return len(sliders)
+
+
+def check_solutions(browser, page: str) -> int:
+    """Solutions are folded and open on a click; returns how many there are."""
+    number, opened, shut = browser.driver.execute_async_script(OPEN_SOLUTIONS)
+    assert not opened, f"{page}: solutions are open from the start: {opened}"
+    assert not shut, f"{page}: solutions do not open: {shut}"
+    return number
+
+
+def check_page(browser, page: str, mode: str) -> tuple[int, int]:
+    """All that holds for a page in light and in dark; returns the numbers of its sliders and of its solutions."""
+    browser.open(page, mode=mode)
+    assert browser.script_value("return document.documentElement.dataset.theme") == mode
+    broken = browser.script_value(BROKEN_IMAGES)
+    assert not broken, f"{page}: {broken}"
+    wrong = browser.script_value(UNREAD_MATHEMATICS)
+    assert not wrong, f"{page}: mathematics that MathJax cannot read: {wrong}"
+    if re.match(r"book/(?:\d\d_|notation|index)", page):
+        cut = browser.script_value(CUT_EQUATIONS)
+        assert not cut, f"{page}: break these equations into lines with `aligned`, they are too wide: {cut}"
+    sliders = move_sliders(browser, page)
+    faint = [entry for entry in browser.script_value(CONTRASTS, READABLE) if entry[1] < 4.5]
+    assert not faint, f"{page}, {mode}: text with a contrast below 4.5: {faint[:5]}"
+    solutions = check_solutions(browser, page)
+    check_console_and_network(browser, page)
+    return sliders, solutions
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
-def test_pages_work_without_a_network(browser, pages: list[str], mode: str):
-    moved = {}
+def test_pages_work_without_a_network(browser, html: Path, pages: list[str], mode: str):
+    """Pictures, mathematics, equations within a laptop's column, sliders, contrast, folded solutions, no complaint."""
     for page in pages:
-        browser.open(page, mode=mode)
-        assert browser.script_value("return document.documentElement.dataset.theme") == mode
-        broken = browser.script_value(
-            "return [...document.images].filter((i) => i.offsetParent && i.complete && !i.naturalWidth)"
-            ".map((image) => image.src)"
-        )
-        assert not broken, f"{page}: {broken}"
-        wrong = browser.script_value(UNREAD_MATHEMATICS)
-        assert not wrong, f"{page}: mathematics that MathJax cannot read: {wrong}"
-        moved[page] = move_sliders(browser, page)
-        faint = [entry for entry in browser.script_value(CONTRASTS, READABLE) if entry[1] < 4.5]
-        assert not faint, f"{page}, {mode}: text with a contrast below 4.5: {faint[:5]}"
-        check_console_and_network(browser, page)
-    chapters = {page: number for page, number in moved.items() if re.match(r"book/\d\d_", page)}
-    assert all(chapters.values()), f"chapters without a slider: {chapters}"
-
-
-def test_equations_fit_into_the_column_of_a_laptop(browser, pages: list[str]):
-    for page in pages:
-        if re.match(r"book/(?:\d\d_|notation|index)", page):
-            browser.open(page, width=1280)
-            cut = browser.script_value(CUT_EQUATIONS)
-            assert not cut, f"{page}: break these equations into lines with `aligned`, they are too wide: {cut}"
+        sliders, solutions = check_page(browser, page, mode)
+        assert sliders or not re.match(r"book/\d\d_", page), f"{page} has no slider"
+        assert solutions == (html / page).read_text(encoding="utf-8").count('class="solution dropdown'), page
 
 
 def test_nothing_is_wider_than_a_phone(browser, pages: list[str]):
@@ -167,22 +196,7 @@ def test_a_page_opened_as_a_file_works_too(browser, html: Path, pages: list[str]
             browser.site = site
 
 
-def test_solutions_are_folded_and_open_on_a_click(browser, html: Path, pages: list[str]):
-    chapters = [page for page in pages if 'class="solution dropdown' in (html / page).read_text(encoding="utf-8")]
-    for page in chapters:
-        browser.open(page)
-        for solution in browser.driver.find_elements(By.CSS_SELECTOR, ".solution.dropdown"):
-            content = solution.find_element(By.CSS_SELECTOR, "section")
-            assert not content.is_displayed(), f"{page}: a solution is open from the start"
-            button = solution.find_element(By.CSS_SELECTOR, "button.toggle-button")
-            browser.driver.execute_script("arguments[0].click()", button)
-            WebDriverWait(browser.driver, 5).until(lambda _, content=content: content.is_displayed())
-
-
 def test_the_search_finds_a_word_of_the_book(browser):
     browser.open("search.html?q=Langevin")
-    results = WebDriverWait(browser.driver, 20).until(
-        lambda driver: driver.find_elements(By.CSS_SELECTOR, "#search-results li a")
-    )
-    assert results
+    assert browser.wait_for("document.querySelector('#search-results li a')", seconds=20)
     check_console_and_network(browser, "search.html")
