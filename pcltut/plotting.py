@@ -61,10 +61,15 @@ def new_figure(
     nrows: int = 1, ncols: int = 1, *, width: float = 6.0, height: float = 3.6
 ) -> tuple[Figure, Axes | np.ndarray]:
     """A white figure, its size in inches, and its Axes: one, or an array of them as from `plt.subplots`."""
-    with plt.rc_context({"text.usetex": False}):
+    # Not in an rc_context: a notebook's backend turns itself on at the first figure, and that must stay.
+    style = plt.rcParams["text.usetex"]
+    plt.rcParams["text.usetex"] = False
+    try:
         return plt.subplots(
             nrows, ncols, figsize=(width, height), facecolor="white", layout="constrained", FigureClass=_PlainFigure
         )
+    finally:
+        plt.rcParams["text.usetex"] = style
 
 
 def plot_images(

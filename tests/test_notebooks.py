@@ -95,6 +95,9 @@ def test_images_are_described(chapter: Chapter) -> None:
     for cell in chapter.code:
         data = [output.get("data", {}) for output in cell.outputs]
         images = [item for item in data if {"image/png", "image/svg+xml", "image/jpeg"} & set(item)]
+        assert images or "figure" not in cell.metadata.get("mystnb", {}), (
+            f"a caption without a figure in\n{cell.source}"
+        )
         if images:
             where = f"cell {cell.execution_count}"
             assert len(images) == 1, f"{where}: one alt text for {len(images)} figures: split the cell"

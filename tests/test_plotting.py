@@ -2,10 +2,12 @@
 
 import dataclasses
 import io
+import os
 import subprocess
 import sys
 
 import matplotlib
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ matplotlib.use("agg")
 
 from matplotlib import colors
 from matplotlib import pyplot as plt
+from nbclient import NotebookClient
 
 from pcltut import plotting
 from pcltut.evaluation import effective_sample_size, split_rhat
@@ -78,6 +81,19 @@ def test_a_style_that_wants_latex_changes_no_figure():
         images = plotting.plot_images(torch.zeros(4, 1, 5, 5), title="50 %", row_labels=["a_b", "c"])
         images.figure.savefig(io.BytesIO(), bbox_inches="tight")
         assert plt.rcParams["text.usetex"]
+
+
+def test_a_notebook_shows_every_figure():
+    """Its backend becomes interactive at the first figure, and shows later ones only as long as it is."""
+    code = "from pcltut.plotting import new_figure\nfigure, ax = new_figure()"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for _ in range(3)])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    environment.pop("MPLBACKEND", None)
+    NotebookClient(notebook, kernel_name="python3", timeout=60, extra_arguments=["--log-level=40"]).execute(
+        env=environment
+    )
+    for cell in notebook.cells:
+        assert [output for output in cell.outputs if "image/png" in output.get("data", {})], cell.outputs
 
 
 def test_colors_differ_for_the_color_blind():

@@ -209,6 +209,8 @@ def refuse(notebook) -> None:
             raise NotebookError(f"code cell {number} shows a memory address: {shown}\n{cell.source}")
         if str(ROOT) in text or str(Path.home()) in text:
             raise NotebookError(f"code cell {number} shows a path of this machine:\n{cell.source}")
+        if "figure" in cell.metadata.get("mystnb", {}) and '"image/' not in text:
+            raise NotebookError(f"code cell {number} has the caption of a figure and shows none:\n{cell.source}")
 
 
 # --- measured costs ---
