@@ -125,10 +125,11 @@ MUTATIONS = (
     Mutation(
         "09 forward and reverse losses exchanged",
         "training/lpc.py",
-        "    def __post_init__(self) -> None:\n",
-        "    def __post_init__(self) -> None:\n"
+        "        theta, phi = trained_parameters(model), trained_parameters(encoder)\n        q, total",
         "        other = {'forward': 'reverse', 'reverse': 'forward'}.get(self.warm_start, self.warm_start)\n"
-        "        object.__setattr__(self, 'warm_start', other)\n",
+        "        self = __import__('copy').copy(self)\n"
+        "        object.__setattr__(self, 'warm_start', other)\n"
+        "        theta, phi = trained_parameters(model), trained_parameters(encoder)\n        q, total",
         "test_training_encoder.py",
     ),
     Mutation(

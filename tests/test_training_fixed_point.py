@@ -89,8 +89,8 @@ EIGENVALUES = {1: [4.0], 3: [6.0, 2.5, 1.15], 10: [8.0, 7.0, 6.2, 5.5, 4.8, 4.2,
 @pytest.mark.slow
 @pytest.mark.parametrize("dim", EIGENVALUES)
 def test_langevin_training_ends_at_its_closed_form(dim):
-    """w^2 + sigma^2 = l / (1 + gamma l / (2 sigma^2)), and 0 below l = sigma^2 / (1 - gamma / 2) = 1.333."""
-    step_size, eigenvalues = 0.5, EIGENVALUES[dim]
+    """w^2 + sigma^2 = l / (1 + gamma l / (2 sigma^2)), and 0 below l = sigma^2 / (1 - gamma / 2) = 1.25."""
+    step_size, eigenvalues = 0.4, EIGENVALUES[dim]
     algorithm = LPC(num_steps=12, step_size=step_size, warm_start="prior", accumulate="after-burn-in")
     squares = trained_squares(algorithm, eigenvalues, num_epochs=250, rate=0.05, num_images=3000)
     assert eigenvalues[-1] < 1 / (1 - step_size / 2) or dim == 1
