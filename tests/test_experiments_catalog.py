@@ -102,6 +102,7 @@ class MeanColors(nn.Module):
         return nn.functional.adaptive_avg_pool2d(x, 2).flatten(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cifar10", "svhn", "celeba64"])
 def test_color_sets_run_end_to_end(name, tmp_path: Path, monkeypatch):
     image_sets.use_small_sets(monkeypatch, tmp_path)

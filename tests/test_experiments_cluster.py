@@ -152,6 +152,8 @@ SCRIPT = """
 from pathlib import Path
 from tiny_experiment import TINY
 from pcltut.experiments import Plan, run_experiment
+
+pytestmark = pytest.mark.slow
 run_experiment(Plan(TINY, Path("runs"), workers=2))
 """
 

@@ -28,6 +28,7 @@ SMALL = dataclasses.replace(TINY, num_trials=0, budgets=(2,), curve=(2,))
 SMALL = dataclasses.replace(SMALL, methods=tuple(dataclasses.replace(m, max_iterations=2) for m in SMALL.methods))
 
 
+@pytest.mark.slow
 def test_a_whole_experiment_and_its_parts(tmp_path: Path):
     plan = Plan(TINY, tmp_path / "whole")
     whole = run_experiment(plan)

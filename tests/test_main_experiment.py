@@ -50,6 +50,7 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setattr("pcltut.cli.experiment.results_folder", lambda: results)
 
 
+@pytest.mark.slow
 def test_run_report_save_and_repeat():
     done = invoke("experiment", "tiny", "--workers", 1)
     assert done.exit_code == 0, done.output
@@ -78,6 +79,7 @@ def test_run_report_save_and_repeat():
     assert len(rows) >= 12 and all(now == committed for now, committed in rows)
 
 
+@pytest.mark.slow
 def test_tables_go_to_csv_and_html():
     done = invoke("experiment", "tiny", "--workers", 1)
     assert (
@@ -134,6 +136,7 @@ def test_refusals_take_one_line(arguments, message):
     assert done.exit_code == 1 and message in only_line(done.stderr) and not Path("runs").exists()
 
 
+@pytest.mark.slow
 def test_damaged_files_are_named_in_one_line():
     assert invoke("experiment", "tiny", "--workers", 1).exit_code == 0
     path = Path("runs/tiny/final/vae.seed-2.json")

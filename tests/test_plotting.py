@@ -83,6 +83,7 @@ def test_a_style_that_wants_latex_changes_no_figure():
         assert plt.rcParams["text.usetex"]
 
 
+@pytest.mark.slow
 def test_a_notebook_shows_every_figure():
     """Its backend becomes interactive at the first figure, and shows later ones only as long as it is."""
     code = "from pcltut.plotting import new_figure\nfigure, ax = new_figure()"
