@@ -19,6 +19,7 @@ from pcltut.experiments import Executor, Plan, WorkerError, run_experiment
 from pcltut.experiments.plan import final_run
 
 pytest.importorskip("distributed")
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
 TIMED = ("seconds", "provenance")
 ENVIRONMENT = {
@@ -152,8 +153,6 @@ SCRIPT = """
 from pathlib import Path
 from tiny_experiment import TINY
 from pcltut.experiments import Plan, run_experiment
-
-pytestmark = pytest.mark.slow
 run_experiment(Plan(TINY, Path("runs"), workers=2))
 """
 
