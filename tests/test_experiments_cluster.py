@@ -56,7 +56,12 @@ def workers_of(pid: int) -> set[psutil.Process]:
 
 @contextlib.contextmanager
 def started(*arguments: str, **options) -> Iterator[subprocess.Popen]:
-    """A process of its own, ended with all its children."""
+    """A process of its own, ended with all its children.
+
+    It hears Ctrl-C, even where the tests themselves were started in the background, as jobs that ignore it.
+    """
+    if sys.platform != "win32":
+        options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen([sys.executable, *arguments], env=ENVIRONMENT, **options)
     try:
         yield process
