@@ -58,11 +58,14 @@ def workers_of(pid: int) -> set[psutil.Process]:
 def started(*arguments: str, **options) -> Iterator[subprocess.Popen]:
     """A process of its own, ended with all its children.
 
-    It hears Ctrl-C, even where the tests themselves were started in the background, as jobs that ignore it.
+    It hears Ctrl-C, even where the tests themselves were started in the background, as jobs that ignore it: what a
+    process handles its children have by default, what it ignores they ignore.
     """
-    if sys.platform != "win32":
-        options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen([sys.executable, *arguments], env=ENVIRONMENT, **options)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen([sys.executable, *arguments], env=ENVIRONMENT, **options)
+    finally:
+        signal.signal(signal.SIGINT, before)
     try:
         yield process
     finally:
