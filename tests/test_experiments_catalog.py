@@ -22,6 +22,7 @@ from pcltut.experiments import (
     report_text,
     run_experiment,
 )
+from pcltut.experiments.declaration import num_batches
 from pcltut.experiments.plan import final_run
 from pcltut.training import train_until
 
@@ -57,7 +58,10 @@ def test_one_training_step(name, key):
     method = experiment.method(key)
     run = run_before_any_search(experiment, method)
     assert Run.from_json(json.loads(json.dumps(run.to_json()))) == run
-    assert set(experiment.budgets) <= set(run.points) and run.points[-1] == method.max_iterations
+    if experiment.updates:
+        assert run.points == run.budgets == (num_batches(experiment.updates, run.hyperparameters),)
+    else:
+        assert set(experiment.budgets) <= set(run.points) and run.points[-1] == method.max_iterations
     shape = (NUM_IMAGES, *SOURCES[experiment.setting.data].event_shape)
     pixels = torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     state = run.build(images=Images(pixels, torch.zeros(NUM_IMAGES, dtype=torch.long), "random", "train"))
@@ -89,8 +93,15 @@ def test_declarations_are_checked():
     experiment = find_experiment("headline")
     with pytest.raises(ValueError, match="different keys"):
         dataclasses.replace(experiment, methods=experiment.methods[:1] * 2)
-    with pytest.raises(ValueError, match="tuning_seed"):
-        dataclasses.replace(experiment, tuning_seed=experiment.seeds[0])
+    fair = find_experiment("fair")
+    for changes in ({"tuning_seed": 1}, {"refinement_seed": 0}):
+        with pytest.raises(ValueError, match="tuning_seed"):
+            dataclasses.replace(fair, **changes)
+    for changes in ({"updates": 0}, {"methods": (dataclasses.replace(fair.methods[0], search={}),)}):
+        with pytest.raises(ValueError, match="expected updates and a search space"):
+            dataclasses.replace(fair, **changes)
+    with pytest.raises(ValueError, match="whole chains"):
+        num_batches(1601, {"incremental": True, "num_steps": 10})
     with pytest.raises(ValueError, match="no budgets"):
         dataclasses.replace(experiment, budgets=())
 

@@ -28,7 +28,6 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "PCLTUT_PROGRESS": "0",
 }
-UNTUNED = dataclasses.replace(TINY, num_trials=0)
 
 
 def numbers(value):
@@ -102,7 +101,7 @@ def two_worker_cluster(folder: Path) -> Iterator[tuple[str, list[psutil.Process]
 
 
 def test_a_worker_that_is_killed_in_mid_run_costs_nothing_but_time(tmp_path: Path):
-    plan = Plan(UNTUNED, tmp_path / "here", only=UNTUNED.keys)
+    plan = Plan(TINY, tmp_path / "here", only=TINY.keys)
     here = run_experiment(plan)
     with two_worker_cluster(tmp_path) as (address, working):
         killed: list[str] = []
@@ -122,7 +121,7 @@ def test_a_worker_that_is_killed_in_mid_run_costs_nothing_but_time(tmp_path: Pat
 
 
 def test_workers_on_this_machine_have_one_thread_each_and_give_the_same_numbers(tmp_path: Path):
-    runs = {f"{m.key}.seed-1": final_run(UNTUNED, m, 1, {}) for m in UNTUNED.methods}
+    runs = {f"{m.key}.seed-1": final_run(TINY, m, 1, {}) for m in TINY.methods}
     runs = {name: dataclasses.replace(run, points=(2, 4), budgets=()) for name, run in runs.items()}
     events: list = []
     with Executor(2, on_event=events.append) as executor:
@@ -141,7 +140,7 @@ def test_workers_on_this_machine_have_one_thread_each_and_give_the_same_numbers(
 
 
 def test_an_error_on_a_worker_is_said_in_one_line(tmp_path: Path):
-    run = final_run(UNTUNED, UNTUNED.methods[0], 1, {})
+    run = final_run(TINY, TINY.methods[0], 1, {})
     (tmp_path / "second.json").write_text("{")
     with pytest.raises(WorkerError, match=r"^second: got a damaged file") as caught, Executor(2) as executor:
         executor.execute({"second": run}, tmp_path)
@@ -150,7 +149,7 @@ def test_an_error_on_a_worker_is_said_in_one_line(tmp_path: Path):
 
 def test_a_scheduler_that_is_not_there_is_said_in_one_line(tmp_path: Path, monkeypatch):
     monkeypatch.setattr("pcltut.experiments.executor.PATIENCE", 1)
-    run = final_run(UNTUNED, UNTUNED.methods[0], 1, {})
+    run = final_run(TINY, TINY.methods[0], 1, {})
     message = r"got no dask scheduler at tcp://127\.0\.0\.1:9 "
     with Executor(scheduler="tcp://127.0.0.1:9") as executor, pytest.raises(WorkerError, match=message) as caught:
         executor.execute({"one": run}, tmp_path)
@@ -159,9 +158,9 @@ def test_a_scheduler_that_is_not_there_is_said_in_one_line(tmp_path: Path, monke
 
 SCRIPT = """
 from pathlib import Path
-from tiny_experiment import TINY
+from tiny_experiment import TUNED
 from pcltut.experiments import Plan, run_experiment
-run_experiment(Plan(TINY, Path("runs"), workers=2))
+run_experiment(Plan(TUNED, Path("runs"), workers=2))
 """
 
 

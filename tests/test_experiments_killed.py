@@ -41,12 +41,12 @@ def start(folder: Path, workers: int) -> int:
 
 
 def app() -> None:
-    from tiny_experiment import TINY
+    from tiny_experiment import TUNED
 
     from pcltut.cli import app
     from pcltut.experiments import EXPERIMENTS
 
-    EXPERIMENTS[TINY.name] = TINY
+    EXPERIMENTS[TUNED.name] = TUNED
     try:
         app()
     except SystemExit as end:
@@ -57,13 +57,13 @@ def app() -> None:
 
 def kill_again_and_again(folder: Path) -> None:
     """One run that is left alone, then one that is killed ten times; prints at how many kills runs were under way."""
-    from tiny_experiment import TINY
+    from tiny_experiment import TUNED
 
     import pcltut.cli.experiment  # noqa: F401 (so that the processes need not load it)
     from pcltut.experiments import Plan
     from pcltut.experiments.costs import estimate_hours
 
-    plan = Plan(TINY, folder)
+    plan = Plan(TUNED, folder)
     estimate_hours([*plan.tuning().values(), *plan.final().values()], 1)  # loads all else that a run needs
     begun = time.perf_counter()
     _, status = os.waitpid(start(folder / "whole", 1), 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import SafetensorError
-from tiny_experiment import TINY
+from tiny_experiment import TINY, TUNED
 
 from pcltut.experiments import (
     Executor,
@@ -24,13 +24,13 @@ from pcltut.experiments import (
 from pcltut.files import exclusive
 
 LANGEVIN = TINY.methods[1]
-SMALL = dataclasses.replace(TINY, num_trials=0, budgets=(2,), curve=(2,))
+SMALL = dataclasses.replace(TINY, budgets=(2,), curve=(2,))
 SMALL = dataclasses.replace(SMALL, methods=tuple(dataclasses.replace(m, max_iterations=2) for m in SMALL.methods))
 
 
 @pytest.mark.slow
 def test_a_whole_experiment_and_its_parts(tmp_path: Path):
-    plan = Plan(TINY, tmp_path / "whole")
+    plan = Plan(TUNED, tmp_path / "whole")
     whole = run_experiment(plan)
     assert {(run["method"], run["seed"]) for run in whole["runs"]} == {(k, s) for k in TINY.keys for s in TINY.seeds}
     assert whole["costs"]["seconds_an_iteration"].keys() == set(TINY.keys)
@@ -42,7 +42,7 @@ def test_a_whole_experiment_and_its_parts(tmp_path: Path):
     with pytest.raises(ResultError, match="no finished run"):
         read_results(Plan(TINY, tmp_path / "nothing"))
     chosen = json.loads((plan.folder / "tuning.json").read_text())["methods"]["lpc"]["hyperparameters"]
-    part = dataclasses.replace(TINY, methods=(LANGEVIN,), baseline="lpc")
+    part = dataclasses.replace(TUNED, methods=(LANGEVIN,), baseline="lpc")
     alone = run_experiment(Plan(part, tmp_path / "part", seeds=(2,)))
     assert alone["runs"][0]["hyperparameters"] == chosen
     (same,) = [run for run in whole["runs"] if run["method"] == "lpc" and run["seed"] == 2]

@@ -17,12 +17,13 @@ from pcltut.files import load_tensors, save_tensors
 from pcltut.training import IWAE, LPC, VarianceScaledStep, train_until
 
 VAE, LANGEVIN = TINY.methods
+TUNING_POINTS = (3, 5)
 
 
 def run_of(method=VAE, seed=1, tuning=False, **changes) -> Run:
     run = final_run(TINY, method, seed, {})
     run = dataclasses.replace(run, hyperparameters={**run.hyperparameters, **changes})
-    return dataclasses.replace(run, points=TINY.tuning_points, budgets=()) if tuning else run
+    return dataclasses.replace(run, points=TUNING_POINTS, budgets=()) if tuning else run
 
 
 def without_times(result: dict) -> dict:
@@ -96,7 +97,7 @@ def test_learning_rates_move_the_weights_as_adam_does():
 
 def test_schedules_fall_to_the_last_point():
     rate = run_of(learning_rate=0.2, learning_rate_schedule="cosine")._rate("learning_rate")
-    last = TINY.points(VAE)[-1]
+    last = TINY.points(VAE, {})[-1]
     assert [rate(0), rate(last // 2), rate(last)] == pytest.approx([0.2, 0.1, 0.0])
     assert rate == run_of(learning_rate=0.2, learning_rate_schedule="cosine")._rate("learning_rate")
     for wrong in ({"learning_rate": -1.0}, {"learning_rate": "1e-3"}, {"learning_rate_schedule": "up"}):
@@ -154,7 +155,7 @@ def test_a_finished_run_is_left_as_it_is(tmp_path: Path, monkeypatch):
     first = finish(run_of(tuning=True), tmp_path / "run.json")
     monkeypatch.setattr(single, "train_until", None)
     assert finish(run_of(tuning=True), tmp_path / "run.json") == first
-    assert first["test"] == {} and [row["iteration"] for row in first["curve"]] == list(TINY.tuning_points)
+    assert first["test"] == {} and [row["iteration"] for row in first["curve"]] == list(TUNING_POINTS)
 
 
 def test_tuning_reads_no_test_image(tmp_path: Path, monkeypatch):
@@ -178,7 +179,7 @@ def test_final_runs_are_tested_at_the_budgets_and_at_their_best(tmp_path: Path):
     for values in result["test"].values():
         assert {"log_evidence", "frechet", "density", "coverage", "encoder_scale", "sigma"} <= values.keys()
     evaluations = [row["decoder_evaluations"] for row in finish(run_of(LANGEVIN), tmp_path / "lpc.json")["curve"]]
-    assert evaluations == [2 * point for point in TINY.points(LANGEVIN)]
+    assert evaluations == [2 * point for point in TINY.points(LANGEVIN, {})]
 
 
 def test_the_best_point_is_tested_with_its_own_weights(tmp_path: Path, monkeypatch):

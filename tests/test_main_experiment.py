@@ -12,7 +12,7 @@ import pytest
 import scipy.stats
 import torch
 from bs4 import BeautifulSoup
-from tiny_experiment import TINY
+from tiny_experiment import TINY, TUNED
 from typer.testing import CliRunner
 
 from pcltut.cli import app
@@ -21,7 +21,7 @@ from pcltut.cli.experiment import Progress, chosen_seeds
 from pcltut.data import sources
 from pcltut.experiments import EXPERIMENTS, Event
 
-FAST = dataclasses.replace(TINY, num_trials=0, budgets=(2, 4), curve=(2, 4))
+FAST = dataclasses.replace(TINY, budgets=(2, 4), curve=(2, 4))
 FAST = dataclasses.replace(
     FAST, methods=tuple(dataclasses.replace(method, search={}, max_iterations=4) for method in FAST.methods)
 )
@@ -108,11 +108,10 @@ def test_part_of_the_results_can_be_reported():
 
 
 def test_tuning_only(monkeypatch):
-    pytest.importorskip("optuna")
-    monkeypatch.setitem(EXPERIMENTS, "tiny", dataclasses.replace(TINY, num_trials=2, tuning_points=(2,)))
+    monkeypatch.setitem(EXPERIMENTS, "tiny", dataclasses.replace(TUNED, num_trials=2, updates=2))
     done = invoke("experiment", "tiny", "--tuning-only", "--workers", 1)
     assert done.exit_code == 0, done.output
-    assert "4 tuning and 0 final runs to do" in done.stderr and Path("runs/tiny/tuning.json").exists()
+    assert "12 tuning and 0 final runs to do" in done.stderr and Path("runs/tiny/tuning.json").exists()
     assert not Path("runs/tiny/final").exists()
     assert "tuning.json" in invoke("experiment", "tiny", "--tuning-only").stdout
 

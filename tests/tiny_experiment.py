@@ -1,4 +1,6 @@
-"""An experiment of a second or two; as a script, the command line with that experiment declared."""
+"""Experiments of a second or two; as a script, the command line with the tuned one declared."""
+
+import dataclasses
 
 from pcltut.experiments import EXPERIMENTS, EvaluationBudget, Experiment, Method, Setting
 
@@ -28,19 +30,18 @@ TINY = Experiment(
             "lpc",
             fixed={"warm_start": "prior", "num_steps": 2},
             guess={"learning_rate": 3e-3, "step_size": 1e-3},
-            search={"step_size": (1e-4, 1e-2, "log")},
+            search={"learning_rate": (1e-3, 1e-2, "log"), "step_size": (1e-4, 1e-2, "log")},
             max_iterations=10,
         ),
     ),
     seeds=(1, 2),
-    num_trials=3,
-    tuning_points=(3, 5),
     budgets=(4, 8),
     curve=(2, 4, 6, 8, 10, 12, 14),
 )
+TUNED = dataclasses.replace(TINY, updates=6, num_trials=3, budgets=(6,))
 
 if __name__ == "__main__":
     from pcltut.cli import app
 
-    EXPERIMENTS[TINY.name] = TINY
+    EXPERIMENTS[TUNED.name] = TUNED
     app(prog_name="python -m pcltut")

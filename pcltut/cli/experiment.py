@@ -69,7 +69,7 @@ def run_and_show(
         root=root,
     )
     plan.check()
-    tuning = plan.unfinished("trial", plan.tuning())
+    tuning = plan.tuning()
     runs = tuning if tuning_only else {**tuning, **plan.unfinished("seed", plan.final())}
     typer.echo(f"{name}: {experiment.question}", err=True)
     if runs:

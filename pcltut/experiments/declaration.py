@@ -1,4 +1,4 @@
-"""What an experiment is, as data: a setting, methods with their search spaces, seeds and budgets."""
+"""What an experiment is, as data: a setting, methods with their search spaces, seeds and a budget."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -65,11 +65,12 @@ class Method:
         name: name in tables.
         algorithm: "vae", "iwae", "lpc", "pc" (predictive coding) or "hoffman" (Hoffman, 2017).
         fixed: hyperparameters that no trial changes.
-        guess: hyperparameters of the first trial, and of all runs where nothing is searched.
+        guess: hyperparameters of runs where nothing is searched.
         search: for each searched hyperparameter a list of choices, or `(low, high, "log")`.
         tuned_as: key of the method of the experiment `tuned_in` whose chosen hyperparameters this one takes over, but
-            for those that stand in `fixed` or `guess`; its own key if empty.
-        max_iterations: Adam steps of a final run; its best point is sought up to there.
+            for those that stand in `fixed`; its own key if empty.
+        max_iterations: batches of a final run where the experiment gives no `updates`; its best point is sought up to
+            there.
     """
 
     key: str
@@ -89,9 +90,12 @@ class Experiment:
     Args:
         baseline: key of the method that the others are compared with, seed by seed.
         seeds: of the final runs; a seed decides initial weights, batches and noise.
-        num_trials: draws from each method's search space; 0 where the guesses are used as they are.
-        tuning_seed: seed of all tuning runs, not one of `seeds`.
-        tuning_points: iterations at which a tuning run is measured; choices are made at the last.
+        updates: the budget: optimizer steps of the decoder in every run, which is measured at its end alone. An update
+            of incremental LPC is one state of a chain, of all others one batch. 0 where each method has a length of its
+            own, with `budgets` and a `curve`.
+        num_trials: quasi-random draws from each method's search space; 0 where nothing is searched.
+        tuning_seed: seed of all trials, not one of `seeds`.
+        refinement_seed: seed at which the best trial is compared with its neighbors, not one of the others.
         budgets: iterations at which final runs are measured on the test split.
         curve: iterations at which final runs are measured on the validation split, as far as a method goes.
         tuned_in: name of an experiment whose search gives hyperparameters, see `Method.tuned_as`.
@@ -104,9 +108,10 @@ class Experiment:
     methods: tuple[Method, ...]
     baseline: str = "vae"
     seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
+    updates: int = 0
     num_trials: int = 0
     tuning_seed: int = 0
-    tuning_points: tuple[int, ...] = (320, 1600)
+    refinement_seed: int = 100
     budgets: tuple[int, ...] = (320, 1600)
     curve: tuple[int, ...] = (20, 40, 80, 160, 320, 480, 640, 960, 1280, 1600)
     tuned_in: str = ""
@@ -118,8 +123,18 @@ class Experiment:
             raise ValueError(f"got methods {keys}, expected different keys, {self.baseline!r} among them; rename one")
         if not self.budgets:
             raise ValueError(f"got no budgets in {self.name}, expected at least one iteration; give some")
-        if self.num_trials and self.tuning_seed in self.seeds:
-            raise ValueError(f"got tuning_seed={self.tuning_seed} among the final seeds, expected another; change it")
+        if not self.num_trials:
+            return
+        if len({*self.seeds, self.tuning_seed, self.refinement_seed}) < len(self.seeds) + 2:
+            raise ValueError(
+                f"got tuning_seed={self.tuning_seed} and refinement_seed={self.refinement_seed} with the final seeds "
+                f"{self.seeds}, expected different ones; change them"
+            )
+        if not self.updates or not all(method.search for method in self.methods):
+            raise ValueError(
+                f"got num_trials={self.num_trials} in {self.name}, expected updates and a search space of each "
+                "method; give them, or num_trials=0"
+            )
 
     def method(self, key: str) -> Method:
         """The method of that key or name."""
@@ -133,7 +148,23 @@ class Experiment:
         """The keys of all methods, in the order of the tables."""
         return tuple(method.key for method in self.methods)
 
-    def points(self, method: Method) -> tuple[int, ...]:
-        """Iterations at which a final run of the method is measured, the last being its end."""
+    def points(self, method: Method, hyperparameters: Mapping[str, Value]) -> tuple[int, ...]:
+        """Batches after which a run of the method is measured, the last being its end."""
+        if self.updates:
+            return (num_batches(self.updates, hyperparameters),)
         points = {point for point in (*self.curve, *self.budgets) if point <= method.max_iterations}
         return tuple(sorted(points | {method.max_iterations}))
+
+
+def num_batches(updates: int, hyperparameters: Mapping[str, Value]) -> int:
+    """Batches in which the decoder gets that many updates: `num_steps` of them a batch if incremental, else one.
+
+    Raises:
+        ValueError: the last batch would not be whole.
+    """
+    if not hyperparameters.get("incremental", False):
+        return updates
+    num_steps = hyperparameters["num_steps"]
+    if updates % num_steps:
+        raise ValueError(f"got {updates} updates in chains of {num_steps} states, expected whole chains; change either")
+    return updates // num_steps

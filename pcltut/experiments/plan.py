@@ -11,20 +11,22 @@ from pcltut.experiments.costs import measure_costs
 from pcltut.experiments.declaration import Experiment, Method, Value
 from pcltut.experiments.executor import Event, Executor
 from pcltut.experiments.measurement import feature_network, references
-from pcltut.experiments.results import ResultError, collect, read_json, read_run, write_json
+from pcltut.experiments.results import ResultError, collect, read_json, write_json
 from pcltut.experiments.run import Run
-from pcltut.experiments.single import working_file
-from pcltut.experiments.tuning import choose, covers, tuning_runs
+from pcltut.experiments.single import read_run, weights_file, working_file
+from pcltut.experiments.tuning import check_search, choose, covers, draw_trials, refinement_runs, trial_runs
 from pcltut.files import exclusive, expanded, package_commit, results_folder
 
 SEARCH, REFERENCES, COSTS = "tuning.json", "references.json", "costs.json"
+FOLDERS = {"trial": "tuning", "refined": "tuning", "seed": "final"}  # of the kinds of runs
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """An experiment, or a part of it, in a folder: what is there and what is still to be done.
 
-    Runs are named by the method's key and a seed or the number of a trial.
+    Runs are named by the method's key and their kind: a "trial" or a "refined" point with its number, or a "seed". A
+    search goes on from what is finished here or committed, in book/results/NAME/tuning.
 
     Args:
         folder: all files of the experiment lie below it.
@@ -69,19 +71,36 @@ class Plan:
         found: dict[str, Any] = {}
         for path in (results_folder() / f"{experiment.name}-tuning.json", self.folder / SEARCH):
             search = read_json(path, "restore it with git, or delete it to tune again") if path.exists() else {}
-            if all(covers(search, experiment, method) for method in self.methods):
+            if search and all(covers(search, experiment, method) for method in self.methods):
+                check_search(search, experiment)
                 found = search
         return found
 
-    def tuning(self) -> dict[tuple[str, int], Run]:
-        """All tuning runs by method and trial, none if the choices are known."""
+    def trials(self) -> dict[tuple[str, int], Run]:
+        """All trials by method and number, none if the choices are known."""
         if self.experiment.num_trials == 0 or self.search():
             return {}
-        keys = {method.key for method in self.methods}
-        return {(key, trial): run for (key, trial), run in tuning_runs(self.experiment).items() if key in keys}
+        return trial_runs(dataclasses.replace(self.experiment, methods=self.methods, baseline=self.methods[0].key))
+
+    def refinement(self) -> dict[tuple[str, int], Run]:
+        """The runs around the best trials by method and point, none if the choices are known.
+
+        They are final once all trials are finished; before, each method's best so far stands for its best, or its
+        first where none is finished.
+        """
+        trials = self.trials()
+        begun = {key: {"run": run.to_json(), "curve": [], "failed": "not run"} for key, run in trials.items()}
+        return refinement_runs(self.experiment, {**begun, **self.results("trial", trials)})
+
+    def tuning(self) -> dict[str, Run]:
+        """Trials and refinement that are not finished, by name."""
+        return {
+            **self.unfinished("trial", self.trials()),
+            **self.unfinished("refined", self.refinement()),
+        }
 
     def final(self) -> dict[tuple[str, int], Run]:
-        """All final runs by method and seed, seed by seed; before tuning with the declared guesses."""
+        """All final runs by method and seed, seed by seed; before tuning with the declared guess or the first trial."""
         search, experiment = self.search(), self.experiment
         return {
             (method.key, seed): final_run(experiment, method, seed, search)
@@ -90,13 +109,17 @@ class Plan:
         }
 
     def path(self, kind: str, method: str, number: int) -> Path:
-        """The result of a "seed" or a "trial" of a method."""
-        return self.folder / {"seed": "final", "trial": "tuning"}[kind] / f"{method}.{kind}-{number}.json"
+        """The result of a run of a method."""
+        return self.folder / FOLDERS[kind] / f"{method}.{kind}-{number}.json"
 
     def results(self, kind: str, runs: Mapping[tuple[str, int], Run]) -> dict[tuple[str, int], dict[str, Any]]:
-        """The results that are there; stops at one that is damaged or has other settings."""
-        found = {key: read_run(self.path(kind, *key), run.to_json()) for key, run in runs.items()}
+        """The results that are there, or committed; stops at one that is damaged or has other settings."""
+        found = {key: self._result(self.path(kind, *key), run) for key, run in runs.items()}
         return {key: result for key, result in found.items() if result is not None}
+
+    def _result(self, path: Path, run: Run) -> dict[str, Any] | None:
+        committed = results_folder() / self.experiment.name / path.relative_to(self.folder)
+        return read_run(path, run) or read_run(committed, run)
 
     def unfinished(self, kind: str, runs: Mapping[tuple[str, int], Run]) -> dict[str, Run]:
         """The runs without a result, by name."""
@@ -116,12 +139,15 @@ class Plan:
 
 
 def final_run(experiment: Experiment, method: Method, seed: int, search: Mapping[str, Any]) -> Run:
-    """The run that counts for the tables: with the hyperparameters chosen by a search, else the declared guess."""
+    """The run that counts for the tables: with the hyperparameters that a search chose."""
     key = (experiment.tuned_in and method.tuned_as) or method.key
     chosen = search.get("methods", {}).get(key, {}).get("hyperparameters", {})
-    layers = (chosen, method.guess) if experiment.tuned_in else (method.guess, chosen)
-    values: dict[str, Value] = {**layers[0], **layers[1], **method.fixed}
-    return Run(experiment.setting, method.algorithm, values, seed, experiment.points(method), experiment.budgets)
+    first = draw_trials(method, 1)[0] if experiment.num_trials else method.guess
+    values: dict[str, Value] = {**first, **chosen, **method.fixed}
+    points = experiment.points(method, values)
+    return Run(
+        experiment.setting, method.algorithm, values, seed, points, points if experiment.updates else experiment.budgets
+    )
 
 
 def run_experiment(
@@ -136,9 +162,12 @@ def run_experiment(
     plan.check()
     executor = Executor(plan.workers, plan.scheduler, device=plan.device, root=plan.root, on_event=on_event)
     with exclusive(plan.folder), executor:
-        if tuning := plan.tuning():
-            _finish(plan, "trial", tuning, executor)
-            write_json(plan.folder / SEARCH, choose(plan.experiment, plan.results("trial", tuning)))
+        if trials := plan.trials():
+            _finish(plan, "trial", trials, executor)
+            refinement = plan.refinement()
+            _finish(plan, "refined", refinement, executor)
+            results = plan.results("trial", trials), plan.results("refined", refinement)
+            write_json(plan.folder / SEARCH, choose(plan.experiment, *results))
         if tuning_only:
             return {}
         final = plan.final()
@@ -170,11 +199,12 @@ def _finish(plan: Plan, kind: str, runs: Mapping[tuple[str, int], Run], executor
     """Finish the runs, then tidy up after processes that were killed: beginnings of finished runs, parts of files."""
     paths = [plan.path(kind, *key) for key in runs]
     executor.execute(plan.unfinished(kind, runs), paths[0].parent)
-    folder, work = paths[0].parent, working_file(paths[0]).parent
-    for path in [*map(working_file, paths), *folder.glob(".partial-*"), *work.glob(".partial-*")]:
+    folders = [paths[0].parent, working_file(paths[0]).parent, weights_file(paths[0]).parent]
+    parts = [path for folder in folders for path in folder.glob(".partial-*")]
+    for path in [*map(working_file, paths), *parts]:
         path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
-        work.rmdir()
+        folders[1].rmdir()
 
 
 def _make(path: Path, make: Callable[[], Mapping[str, Any]]) -> None:

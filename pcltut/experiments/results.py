@@ -1,4 +1,4 @@
-"""Result files: one for each run, read back with checks; who made them and where; all of an experiment as one."""
+"""Result files: read back with checks; who made them and where; all runs of an experiment as one."""
 
 import dataclasses
 import json
@@ -39,30 +39,6 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ResultError(f"got a damaged file {path} (no JSON object); {remedy}")
     return content
-
-
-def read_run(path: Path, run: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A finished run's result, None if there is none.
-
-    Args:
-        run: what `Run.to_json` gives.
-
-    Raises:
-        ResultError: the file is damaged, or holds a run with other settings.
-    """
-    if not path.exists():
-        return None
-    remedy = "delete it, and the same command repeats this run alone"
-    result = read_json(path, remedy)
-    if missing := {"run", "curve", "test", "failed"} - result.keys():
-        raise ResultError(f"got a damaged file {path} (no {sorted(missing)[0]!r}); {remedy}")
-    if found := difference_of(result["run"], run):
-        name, before, now = found
-        raise ResultError(
-            f"got {path} from a run with other settings ({name} {before!r}, now {now!r}); "
-            "choose another --out, or delete the file to repeat this run"
-        )
-    return result
 
 
 def difference_of(before: Any, now: Mapping[str, Any]) -> tuple[str, Any, Any] | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from pcltut.experiments.results import provenance, read_run, rounded, write_json
+from pcltut.experiments.results import ResultError, difference_of, provenance, read_json, rounded, write_json
 from pcltut.experiments.run import Run
 from pcltut.files import load_tensors, package_commit, save_tensors
 from pcltut.samplers import ChainDiverged
@@ -31,14 +31,15 @@ def finish(
 
     Everything needed to go on lies in one working file, `work/<name>.safetensors` beside the result, replaced after
     each point: processes may run the same run at once, and end with the same file. A run whose chains diverge, or whose
-    weights leave the finite numbers, ends there: the result says so in "failed".
+    weights leave the finite numbers, ends there: the result says so in "failed". The weights of one that ends well are
+    kept in `weights/<name>.safetensors`, so that more can be measured later.
 
     Args:
         path: of the result.
         on_point: is told the iteration after each measurement.
     """
     package_commit()
-    result, work = read_run(path, run.to_json()), working_file(path)
+    result, work = read_run(path, run), working_file(path)
     if result is None:
         state = run.build(device=device, root=root)
         past = _go_on(run, state, work)
@@ -55,10 +56,12 @@ def finish(
             if point in run.budgets:
                 test[str(point)] = rounded({"iteration": point, **run.measure(state, "test", root=root)})
             if run.budgets and best_row(rows) == len(rows) - 1:
-                best = _weights(state)
+                best = {f"{BEST}{name}": value for name, value in _weights(state).items()}
             texts = {"run": run.to_json(), "device": device, "rows": rows, "test": test}
             save_tensors(work, state.state_dict() | best, {name: json.dumps(text) for name, text in texts.items()})
             on_point(point)
+        if failed is None:
+            save_tensors(weights_file(path), _weights(state), {"run": json.dumps(run.to_json())})
         if best:
             point = rows[best_row(rows)]["iteration"]
             if str(point) not in test:
@@ -81,6 +84,36 @@ def finish(
 def working_file(path: Path) -> Path:
     """Where a run that is not finished has its beginning, for the path of its result."""
     return path.parent / "work" / f"{path.stem}.safetensors"
+
+
+def weights_file(path: Path) -> Path:
+    """Where a finished run has the weights of its networks, for the path of its result."""
+    return path.parent / "weights" / f"{path.stem}.safetensors"
+
+
+def read_run(path: Path, run: Run) -> dict[str, Any] | None:
+    """A finished run's result, None if there is none; an entry of a setting that is newer than it has its default.
+
+    Raises:
+        ResultError: the file is damaged, or holds a run with other settings.
+    """
+    if not path.exists():
+        return None
+    remedy = "delete it, and the same command repeats this run alone"
+    result = read_json(path, remedy)
+    if missing := {"run", "curve", "test", "failed"} - result.keys():
+        raise ResultError(f"got a damaged file {path} (no {sorted(missing)[0]!r}); {remedy}")
+    try:
+        recorded = Run.from_json(result["run"]).to_json()
+    except ValueError:
+        recorded = result["run"]
+    if found := difference_of(recorded, run.to_json()):
+        name, before, now = found
+        raise ResultError(
+            f"got {path} from a run with other settings ({name} {before!r}, now {now!r}); "
+            "choose another --out, or delete the file to repeat this run"
+        )
+    return result
 
 
 def best_row(rows: list[dict[str, Any]]) -> int | None:
@@ -121,7 +154,7 @@ def _modules(state: TrainingState) -> dict[str, torch.nn.Module]:
 
 def _weights(state: TrainingState) -> dict[str, torch.Tensor]:
     return {
-        f"{BEST}{part}.{name}": value.clone()
+        f"{part}.{name}": value.clone()
         for part, module in _modules(state).items()
         for name, value in module.state_dict().items()
     }

@@ -1,4 +1,7 @@
-"""Tuning: the same number of random draws for each method, known before the first of them runs."""
+"""Tuning: equally many quasi-random trials of each method, then both learning rates refined around the best of them.
+
+Trials and refinement are judged by one criterion, validation log-evidence at the end of the run.
+"""
 
 import dataclasses
 import math
@@ -6,93 +9,114 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
+from scipy.stats import qmc
 
-from pcltut.experiments.declaration import Experiment, Method, Value
+from pcltut.experiments.declaration import EvaluationBudget, Experiment, Method, Value
 from pcltut.experiments.measurement import METRICS
-from pcltut.experiments.results import to_json
+from pcltut.experiments.results import ResultError, to_json
 from pcltut.experiments.run import Run
 
-CRITERIA = ("log_evidence", "frechet", "density", "coverage")
-MAX_DRAWS = 1000
+CRITERION = "log_evidence"
+RATES = ("learning_rate", "encoder_learning_rate")
+FACTORS = (2.0, 0.5)
+NOTHING = EvaluationBudget(num_images=0, num_samples=0)  # spent on the test split
+
+Results = Mapping[tuple[str, int], Mapping[str, Any]]  # by method and trial, or by method and point
 
 
-def tuning_runs(experiment: Experiment) -> dict[tuple[str, int], Run]:
-    """All tuning runs by method and trial, trial by trial.
+def trial_runs(experiment: Experiment) -> dict[tuple[str, int], Run]:
+    """All trials by method and number: the first of every method, the second of every method, and so on.
 
-    Trial 0 of a method is its guess, the others are independent random draws from its search space, different from one
-    another. They depend on the method's key alone, never on results, so that runs can go in any order, in parallel,
-    and on from where they were stopped.
+    They depend on the method's key alone, never on results, so that runs can go in any order, in parallel, and on from
+    where they were stopped.
     """
+    if not experiment.num_trials:
+        return {}
     draws = {method.key: draw_trials(method, experiment.num_trials) for method in experiment.methods}
     return {
-        (method.key, trial): Run(
-            experiment.setting,
-            method.algorithm,
-            draws[method.key][trial],
-            experiment.tuning_seed,
-            experiment.tuning_points,
-        )
+        (method.key, trial): _run(experiment, method, draws[method.key][trial], experiment.tuning_seed)
         for trial in range(experiment.num_trials)
         for method in experiment.methods
-        if trial < len(draws[method.key])
     }
 
 
 def draw_trials(method: Method, num_trials: int) -> list[dict[str, Value]]:
-    """Hyperparameters of a method's trials, by optuna's random sampler; fewer if its space has no more points."""
-    if num_trials == 0:
-        return []
-    optuna = _import_optuna()
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        sampler = optuna.samplers.RandomSampler(seed=zlib.crc32(method.key.encode()))
-        study = optuna.create_study(sampler=sampler)
-        space = {name: _distribution(optuna, name, values) for name, values in method.search.items()}
-        trials = [{**method.guess, **method.fixed}]
-        for _ in range(MAX_DRAWS):
-            if len(trials) >= num_trials:
-                break
-            drawn = {name: _short(value) for name, value in study.ask(space).params.items()}
-            drawn = {**method.guess, **drawn, **method.fixed}
-            if drawn not in trials:
-                trials.append(drawn)
-    finally:
-        optuna.logging.set_verbosity(verbosity)
-    return trials
+    """Hyperparameters of a method's trials: the first points of a scrambled Sobol sequence (Sobol, 1967; Owen, 1998).
+
+    The sequence is seeded by the CRC-32 of the method's key; more trials begin with the same ones.
+    """
+    sequence = qmc.Sobol(len(method.search), scramble=True, rng=zlib.crc32(method.key.encode()))
+    points = sequence.random_base2(math.ceil(math.log2(num_trials)))[:num_trials]
+    return [
+        {
+            **method.guess,
+            **{name: _value(name, method.search[name], u) for name, u in zip(method.search, point, strict=True)},
+            **method.fixed,
+        }
+        for point in points.tolist()
+    ]
 
 
-def choose(experiment: Experiment, results: Mapping[tuple[str, int], Mapping[str, Any]]) -> dict[str, Any]:
-    """The search as it is committed: all trials with their metrics, and each method's choice.
-
-    Chosen is the lowest mean rank in log-evidence, Frechet distance, density and coverage at the last tuning point
-    (ties: log-evidence); a run that failed ranks last.
+def refinement_runs(experiment: Experiment, trials: Results) -> dict[tuple[str, int], Run]:
+    """At one more seed, each method's best trial (point 0) and its neighbors; they may leave the declared range.
 
     Args:
-        results: of tuning runs, by method and trial.
+        trials: results; a method without any is left out.
+    """
+    points = {
+        method.key: neighbors(method, found[_best(found)]["run"]["hyperparameters"])
+        for method in experiment.methods
+        if (found := _of(method, trials))
+    }
+    most = max(map(len, points.values()), default=0)
+    return {
+        (key, point): _run(experiment, experiment.method(key), points[key][point], experiment.refinement_seed)
+        for point in range(most)
+        for key in points
+        if point < len(points[key])
+    }
+
+
+def neighbors(method: Method, hyperparameters: Mapping[str, Value]) -> list[dict[str, Value]]:
+    """The point itself, and it with each searched learning rate doubled and halved."""
+    return [
+        dict(hyperparameters),
+        *({**hyperparameters, name: hyperparameters[name] * factor} for name in _rates(method) for factor in FACTORS),
+    ]
+
+
+def choose(experiment: Experiment, trials: Results, refinement: Results) -> dict[str, Any]:
+    """The search as it is committed: all its runs, and each method's choice, the best point of its refinement.
+
+    Beside it, what a choice among the trials by another metric, a Frechet distance, would have been.
     """
     choices = {}
     for method in experiment.methods:
-        runs = [results[key, trial] for key, trial in sorted(results) if key == method.key]
-        if not runs:
+        tried, refined = _of(method, trials), _of(method, refinement)
+        if not tried:
             continue
-        best = best_trial([_last_row(run) for run in runs])
+        best, chosen = _best(tried), _best(refined)
         choices[method.key] = {
-            **_searched(method),
-            "trials": [
-                {"hyperparameters": run["run"]["hyperparameters"], "failed": run["failed"], "curve": run["curve"]}
-                for run in runs
-            ],
-            "chosen": best,
-            "hyperparameters": runs[best]["run"]["hyperparameters"],
+            **_declared(method),
+            "trials": [_entry(run) for run in tried],
+            "best_trial": best,
+            "refinement": [_entry(run) for run in refined],
+            "chosen": chosen,
+            "not_settled": not_settled(method, chosen),
+            "hyperparameters": refined[chosen]["run"]["hyperparameters"],
+            "best_trial_by": {
+                metric: best_of(list(map(_last_row, tried)), metric)
+                for metric in METRICS
+                if metric.startswith("frechet") and any(metric in _last_row(run) for run in tried)
+            },
         }
-    origins = [result["provenance"] for result in results.values()]
+    origins = [result["provenance"] for result in (*trials.values(), *refinement.values())]
     return {
         "experiment": experiment.name,
         "declaration": declaration(experiment),
-        "sampler": "optuna RandomSampler, seeded by the CRC-32 of the method's key; trial 0 is the declared guess",
-        "criterion": f"lowest mean rank over {', '.join(CRITERIA)} on the validation split at the last point",
+        "sampler": "scipy.stats.qmc.Sobol, scrambled, seeded by the CRC-32 of the method's key",
+        "criterion": f"highest {CRITERION} on the validation split at the end of the run: of the trials, then of the "
+        "best trial with each learning rate doubled and halved, at another seed",
         "provenance": {
             "device": sorted({origin["device"] for origin in origins}),
             "commit": sorted({origin["commit"] for origin in origins}),
@@ -102,63 +126,95 @@ def choose(experiment: Experiment, results: Mapping[tuple[str, int], Mapping[str
     }
 
 
-def declaration(experiment: Experiment) -> dict[str, Any]:
-    """What a search depends on; another declaration needs another search."""
-    return {
-        "tuning_seed": experiment.tuning_seed,
-        "tuning_points": list(experiment.tuning_points),
-        "num_trials": experiment.num_trials,
-        "setting": to_json(dataclasses.asdict(experiment.setting)),
-    }
-
-
 def covers(search: Mapping[str, Any], experiment: Experiment, method: Method) -> bool:
     """Whether a recorded search is the one that the experiment and the method declare."""
     found = search.get("methods", {}).get(method.key, {})
-    same = all(found.get(name) == value for name, value in _searched(method).items())
+    same = all(found.get(name) == value for name, value in _declared(method).items())
     return same and search.get("declaration") == declaration(experiment)
 
 
-def _searched(method: Method) -> dict[str, Any]:
-    return {name: to_json(dict(getattr(method, name))) for name in ("fixed", "guess", "search")}
+def check_search(search: Mapping[str, Any], experiment: Experiment) -> None:
+    """Refuse a recorded search that broke the rules: unequal numbers of trials, or a choice by anything else.
 
-
-def best_trial(rows: Sequence[Mapping[str, Any]]) -> int:
-    """Index of the row with the lowest mean rank over the criteria; ties go to the higher log-evidence.
-
-    Where all runs failed it is the first, the declared guess, so that the tables show the failure.
+    Raises:
+        ResultError: it names the method and the rule.
     """
-    signs = pd.Series({name: -1.0 if METRICS[name].larger_is_better else 1.0 for name in CRITERIA})
-    costs = pd.DataFrame(list(rows), columns=list(CRITERIA), dtype=float) * signs
-    costs = costs.dropna(axis="columns", how="all").fillna(math.inf)
-    ranks = costs.rank(method="min").sum(axis="columns")
-    first = costs.iloc[:, 0] if costs.size else ranks
-    return min(range(len(rows)), key=lambda i: (ranks[i], first[i], i))
+    for key, found in search["methods"].items():
+        method = experiment.method(key)
+        trials, refinement = found["trials"], found["refinement"]
+        best, chosen = best_of(list(map(_last_row, trials))), best_of(list(map(_last_row, refinement)))
+        points = neighbors(method, trials[found["best_trial"]]["hyperparameters"])
+        for rule, kept in {
+            f"{experiment.num_trials} trials": len(trials) == experiment.num_trials,
+            f"the best trial by {CRITERION}": found["best_trial"] == best,
+            "the best trial and its neighbors": [entry["hyperparameters"] for entry in refinement] == points,
+            f"the best point by {CRITERION}": found["chosen"] == chosen,
+            "the chosen hyperparameters": found["hyperparameters"] == points[chosen],
+            "the unsettled rates": found["not_settled"] == not_settled(method, chosen),
+        }.items():
+            if not kept:
+                raise ResultError(f"got a search of {key} without {rule}, expected the declared rules; search again")
+
+
+def declaration(experiment: Experiment) -> dict[str, Any]:
+    """What a search depends on; another declaration needs another search."""
+    setting = to_json(dataclasses.asdict(_untested(experiment)))
+    names = ("updates", "num_trials", "tuning_seed", "refinement_seed")
+    return {**{name: getattr(experiment, name) for name in names}, "setting": setting}
+
+
+def best_of(rows: Sequence[Mapping[str, Any]], metric: str = CRITERION) -> int:
+    """Index of the best row; runs that failed come last, and if all did it is the first."""
+    sign = 1.0 if METRICS[metric].larger_is_better else -1.0
+    values = [-math.inf if row.get(metric) is None else sign * row[metric] for row in rows]
+    return values.index(max(values))
+
+
+def not_settled(method: Method, chosen: int) -> list[str]:
+    """The learning rate whose neighbor won, if one did: a better one may lie beyond."""
+    return [_rates(method)[(chosen - 1) // len(FACTORS)]] if chosen else []
+
+
+def _run(experiment: Experiment, method: Method, hyperparameters: Mapping[str, Value], seed: int) -> Run:
+    """A tuning run: it has no budgets, so that it reads no test image."""
+    points = experiment.points(method, hyperparameters)
+    return Run(_untested(experiment), method.algorithm, hyperparameters, seed, points)
+
+
+def _untested(experiment: Experiment) -> Any:
+    """The setting without what is spent on the test split, which no search depends on."""
+    return dataclasses.replace(experiment.setting, test=NOTHING)
+
+
+def _of(method: Method, results: Results) -> list[Mapping[str, Any]]:
+    return [results[key, number] for key, number in sorted(results) if key == method.key]
+
+
+def _best(runs: Sequence[Mapping[str, Any]]) -> int:
+    return best_of(list(map(_last_row, runs)))
 
 
 def _last_row(run: Mapping[str, Any]) -> Mapping[str, Any]:
-    finished = run["failed"] is None and run["curve"]
-    return run["curve"][-1] if finished else dict.fromkeys(CRITERIA)
+    return run["curve"][-1] if run["failed"] is None and run["curve"] else {}
 
 
-def _distribution(optuna: Any, name: str, values: Sequence[Value]) -> Any:
-    if len(values) == 3 and values[-1] == "log":
-        return optuna.distributions.FloatDistribution(values[0], values[1], log=True)
+def _entry(run: Mapping[str, Any]) -> dict[str, Any]:
+    return {"hyperparameters": run["run"]["hyperparameters"], "failed": run["failed"], "curve": run["curve"]}
+
+
+def _declared(method: Method) -> dict[str, Any]:
+    return {name: to_json(dict(getattr(method, name))) for name in ("fixed", "guess", "search")}
+
+
+def _rates(method: Method) -> list[str]:
+    return [name for name in RATES if name in method.search]
+
+
+def _value(name: str, values: Sequence[Value], u: float) -> Value:
+    """The point of a range, or the choice, at a number from 0 to 1; a float to three digits."""
     if not values:
         raise ValueError(f"got no values to search for {name}, expected choices or (low, high, 'log'); give some")
-    return optuna.distributions.CategoricalDistribution(tuple(values))
-
-
-def _short(value: Value) -> Value:
-    return float(f"{value:.3g}") if isinstance(value, float) else value
-
-
-def _import_optuna() -> Any:
-    try:
-        import optuna
-    except ImportError as error:
-        raise ValueError(
-            "tuning needs the library optuna; run `python -m pip install optuna` (runs with committed hyperparameters "
-            "do not need it)"
-        ) from error
-    return optuna
+    if len(values) == 3 and values[-1] == "log":
+        low, high, _ = values
+        return float(f"{low * (high / low) ** u:.3g}")
+    return values[int(u * len(values))]

@@ -1,26 +1,12 @@
-"""The headline comparison: which methods, which hyperparameters are searched and where, how long each may train.
-
-Plain data, fixed before any test image was looked at. "guess" is trial 0 of a method's search and its fallback.
-"""
+"""The first headline comparison, with the hyperparameters that its search chose (`fair.py` takes its place)."""
 
 from pcltut.experiments.declaration import EvaluationBudget, Experiment, Method, Setting
-
-RATES = (3e-3, 5e-3, 8e-3)  # Adam's, for the decoder
-ENCODER_RATES = (1e-3, 2e-3, 5e-3)
-BOTH_RATES = {"learning_rate": RATES, "encoder_learning_rate": ENCODER_RATES}
-
-# Two scales of steps. Without a preconditioner a step is a length squared in units of z, and follows the learned
-# variance of the likelihood down, since the curvature grows as that falls. A shared M follows by itself.
-PLAIN_STEPS = (2e-3, 2e-2, "log")
-SCALED_STEPS = (5e-2, 2e-1, "log")
-TEMPERATURES = (1.0, 1.6, 2.0)
 
 VAE = Method(
     key="vae",
     name="VAE",
     algorithm="vae",
     guess={"learning_rate": 8e-3, "encoder_learning_rate": 1e-3},
-    search=BOTH_RATES,
     max_iterations=6400,
 )
 IWAE = Method(
@@ -29,7 +15,6 @@ IWAE = Method(
     algorithm="iwae",
     fixed={"num_samples": 8},
     guess={"learning_rate": 8e-3, "encoder_learning_rate": 1e-3},
-    search=BOTH_RATES,
     max_iterations=3200,
 )
 PC = Method(
@@ -37,7 +22,6 @@ PC = Method(
     name="PC (MAP)",
     algorithm="pc",
     guess={"learning_rate": 3e-3, "num_steps": 10, "step_size": 4e-3},
-    search={"learning_rate": (1e-3, 3e-3, 5e-3), "num_steps": (5, 10), "step_size": (1e-3, 1e-2, "log")},
 )
 HOFFMAN = Method(
     key="hoffman",
@@ -45,7 +29,6 @@ HOFFMAN = Method(
     algorithm="hoffman",
     fixed={"num_leapfrog": 3},
     guess={"learning_rate": 3e-3, "encoder_learning_rate": 3e-3, "num_steps": 2, "step_size": 0.1},
-    search={**BOTH_RATES, "num_steps": (1, 2, 3), "step_size": (2e-2, 1.5e-1, "log")},
 )
 PRIOR = Method(
     key="lpc-prior",
@@ -53,12 +36,6 @@ PRIOR = Method(
     algorithm="lpc",
     fixed={"warm_start": "prior", "step_schedule": "variance"},
     guess={"learning_rate": 3e-3, "num_steps": 10, "step_size": 1e-2, "accumulate": "after-burn-in"},
-    search={
-        "learning_rate": (1e-3, 3e-3, 5e-3),
-        "num_steps": (5, 10, 20),
-        "step_size": PLAIN_STEPS,
-        "accumulate": ("last", "after-burn-in"),
-    },
 )
 
 
@@ -70,7 +47,6 @@ def plain(start: str, name: str, **guess: float | int) -> Method:
         algorithm="lpc",
         fixed={"warm_start": start, "step_schedule": "variance"},
         guess={"num_steps": 5, **guess},
-        search={**BOTH_RATES, "num_steps": (5, 10), "step_size": PLAIN_STEPS, "temperature": TEMPERATURES},
     )
 
 
@@ -82,7 +58,6 @@ def shared(start: str, name: str, **guess: float | int) -> Method:
         algorithm="lpc",
         fixed={"warm_start": start, "preconditioner": "batch"},
         guess={"learning_rate": 8e-3, "encoder_learning_rate": 1e-3, **guess},
-        search={**BOTH_RATES, "num_steps": (5, 10), "step_size": SCALED_STEPS, "temperature": TEMPERATURES},
     )
 
 
@@ -104,7 +79,7 @@ HEADLINE = Experiment(
         shared("reverse", "LPC, reverse KL, shared M", num_steps=5, step_size=0.1, temperature=1.6),
         shared("jeffreys", "LPC, Jeffreys, shared M", num_steps=10, step_size=0.07, temperature=2.0),
     ),
-    num_trials=6,
+    tuned_in="headline",
     curve=(40, 80, 160, 320, 640, 960, 1280, 1600, 2400, 3200, 4800, 6400),
     notes=(
         "The ranges of the search were set by pilot runs of all methods on the validation split.",
