@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from pcltut.files import load_tensors
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -98,6 +100,8 @@ def contents(folder: Path) -> dict[str, object]:
     """Name and numbers of every file."""
     return {
         path.relative_to(folder).as_posix(): numbers(json.loads(path.read_text()))
+        if path.suffix == ".json"
+        else {name: value.tolist() for name, value in load_tensors(path)[0].items()}
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }

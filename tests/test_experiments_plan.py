@@ -70,7 +70,9 @@ def test_disk_full_is_said_in_one_line_and_loses_nothing(tmp_path: Path, monkeyp
     assert (tmp_path / "final" / "vae.seed-1.json").read_bytes() == before
     run_experiment(both)
     found = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
-    assert found == ["final/lpc.seed-1.json", "final/vae.seed-1.json"]
+    names = ("lpc.seed-1", "vae.seed-1")
+    kept = [f"final/weights/{name}.safetensors" for name in names]
+    assert found == [*(f"final/{name}.json" for name in names), *kept]
 
 
 def test_an_error_of_a_run_is_said_in_one_line_with_its_name(tmp_path: Path, monkeypatch):

@@ -12,12 +12,14 @@ from tiny_experiment import TINY
 from pcltut import data
 from pcltut.experiments import ResultError, Run, finish, single
 from pcltut.experiments.plan import final_run
-from pcltut.experiments.single import best_row, working_file
+from pcltut.experiments.results import rounded
+from pcltut.experiments.single import best_row, read_run, weights_file, working_file
 from pcltut.files import load_tensors, save_tensors
 from pcltut.training import IWAE, LPC, VarianceScaledStep, train_until
 
 VAE, LANGEVIN = TINY.methods
 TUNING_POINTS = (3, 5)
+FILES = ["run.json", "weights/run.safetensors"]
 
 
 def run_of(method=VAE, seed=1, tuning=False, **changes) -> Run:
@@ -29,6 +31,10 @@ def run_of(method=VAE, seed=1, tuning=False, **changes) -> Run:
 def without_times(result: dict) -> dict:
     rows = [{name: value for name, value in row.items() if name != "seconds"} for row in result["curve"]]
     return {**result, "curve": rows, "provenance": None}
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def stop(iteration: int) -> None:
@@ -120,7 +126,7 @@ def test_a_run_interrupted_after_every_point_ends_the_same(tmp_path: Path, metho
             finish(run, tmp_path / "parts" / "run.json", on_point=stop)
     parts = finish(run, tmp_path / "parts" / "run.json")
     assert without_times(parts) == without_times(whole)
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == 2 * ["run.json"]
+    assert files_in(tmp_path / "parts") == files_in(tmp_path / "whole") == FILES
     assert json.loads((tmp_path / "parts" / "run.json").read_text()) == parts
 
 
@@ -141,6 +147,17 @@ def test_a_segment_that_was_not_measured_is_trained_again(tmp_path: Path, monkey
     tensors, texts = load_tensors(working_file(tmp_path / "parts.json"))
     assert int(tensors["iteration"]) == run_of().points[0] and len(json.loads(texts["rows"])) == 1
     assert without_times(finish(run_of(), tmp_path / "parts.json")) == without_times(whole)
+
+
+def test_a_finished_run_keeps_the_weights_of_its_end(tmp_path: Path):
+    run = run_of(VAE)
+    result = finish(run, tmp_path / "run.json")
+    tensors, _ = load_tensors(weights_file(tmp_path / "run.json"))
+    state = run.build()
+    for name, module in (("model", state.model), ("encoder", state.encoder)):
+        own = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
+        module.load_state_dict(own)
+    assert rounded(run.measure(state, "validation")).items() <= result["curve"][-1].items()
 
 
 def test_measuring_along_the_way_changes_nothing(tmp_path: Path):
@@ -207,7 +224,7 @@ def test_the_best_point_is_the_first_highest():
 def test_chains_that_diverge_end_their_run_and_are_reported(tmp_path: Path):
     result = finish(run_of(LANGEVIN, step_size=1e4, num_steps=20), tmp_path / "run.json")
     assert "left the finite numbers" in result["failed"] and result["curve"] == [] and result["test"] == {}
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["run.json"]
+    assert files_in(tmp_path) == ["run.json"]
 
 
 # -- files in the way ----------------------------------------------------------------------------------------------
@@ -234,6 +251,22 @@ def test_a_result_with_other_settings_is_named_and_kept(tmp_path: Path):
     with pytest.raises(ResultError, match=r"learning_rate 0\.003, now 0\.5"):
         finish(run_of(tuning=True, learning_rate=0.5), tmp_path / "run.json")
     assert (tmp_path / "run.json").read_bytes() == before
+
+
+def test_a_result_from_before_a_setting_had_an_entry_has_its_default(tmp_path: Path):
+    path = tmp_path / "run.json"
+    finish(run_of(tuning=True), path)
+    result = json.loads(path.read_text())
+    assert result["run"]["setting"].pop("network") == "mlp"
+    path.write_text(json.dumps(result))
+    assert read_run(path, run_of(tuning=True)) == result
+    conv = dataclasses.replace(run_of(tuning=True), setting=dataclasses.replace(TINY.setting, network="conv"))
+    with pytest.raises(ResultError, match="network 'mlp', now 'conv'"):
+        read_run(path, conv)
+    result["run"]["setting"] |= {"network": "mlp", "gone": 1}
+    path.write_text(json.dumps(result))
+    with pytest.raises(ResultError, match="gone 1, now None"):
+        read_run(path, run_of(tuning=True))
 
 
 def test_a_beginning_with_other_settings_is_thrown_away(tmp_path: Path):
