@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from pcltut.models import DiagonalGaussian, GenerativeModel
 from pcltut.samplers import ChainDiverged, ChainState, StepInfo, Target
 from pcltut.samplers.kernel import evaluate
+from pcltut.training.outer_products import KeepOuterProducts, OuterProduct
 
 
 class Gradients(NamedTuple):
@@ -41,15 +42,21 @@ def joint_target(model: GenerativeModel, x: Tensor, parameters: Sequence[nn.Para
 
     One forward and one backward pass give log-joint, score and theta-gradient together. The latter belongs to the point
     that was evaluated: for ULA a state of the chain, for MALA and HMC a proposal, which is not what theta learns from.
+    It is one list of terms for each parameter, to be added up by `MeanGradient`.
     """
 
-    def target(z: Tensor) -> tuple[Tensor, ...]:
+    def target(z: Tensor) -> tuple[Any, ...]:
         z = z.detach().requires_grad_()
         with torch.enable_grad():
-            values = model.log_joint(x, z)
+            with KeepOuterProducts(parameters) as kept:
+                values = model.log_joint(x, z)
             # Summed, never averaged: each chain's score must not depend on how many chains there are.
-            score, *theta_gradient = torch.autograd.grad(values.sum(), (z, *parameters))
-        return values.detach(), score, *theta_gradient
+            score, *gradients = torch.autograd.grad(values.sum(), (z, *parameters), allow_unused=True)
+        terms = [
+            kept.factors[parameter] + ([] if gradient is None else [gradient])
+            for parameter, gradient in zip(parameters, gradients, strict=True)
+        ]
+        return values.detach(), score, *terms
 
     return target
 
@@ -65,25 +72,34 @@ class MeanGradient:
 
     def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
         # Sums of their own: autograd may give two parameters one and the same tensor as their gradient.
-        self.total = [torch.empty_like(parameter) for parameter in parameters]
+        self.total = [torch.empty_like(parameter, requires_grad=False) for parameter in parameters]
         self.log_joints: list[Tensor] = []
         self.num_terms = 0  # images and states in the total
 
-    def add(self, log_joint: Tensor, theta_gradient: Sequence[Tensor]) -> None:
-        """Add one state of all chains: its log-joints, and the gradient of their sum."""
-        if self.total:
-            add_or_begin = torch._foreach_add_ if self.num_terms else torch._foreach_copy_
-            add_or_begin(self.total, list(theta_gradient))
+    @torch.no_grad()
+    def add(self, log_joint: Tensor, theta_gradient: Sequence[Sequence[Tensor | OuterProduct]]) -> None:
+        """Add one state of all chains: its log-joints, and the gradient of their sum, by terms for each parameter."""
+        for total, terms in zip(self.total, theta_gradient, strict=True):
+            if self.num_terms == 0 and not terms:
+                total.zero_()
+            for index, term in enumerate(terms):
+                begins = self.num_terms == 0 and index == 0
+                if isinstance(term, OuterProduct):
+                    total.addmm_(term.delta.t(), term.input, beta=0 if begins else 1)
+                elif begins:
+                    total.copy_(term)
+                else:
+                    total.add_(term)
         self.log_joints.append(log_joint.mean())
         self.num_terms += log_joint.numel()
 
     def descent(self) -> Sequence[Tensor]:
-        """Minus the mean gradient of the states since the last call; none if there were none."""
+        """Minus the mean gradient of the states since the last call, until `add` is called; none if there were none."""
         if not self.total or not self.num_terms:
             return ()
-        mean = torch._foreach_mul(self.total, -1 / self.num_terms)
+        torch._foreach_mul_(self.total, -1 / self.num_terms)
         self.num_terms = 0
-        return mean
+        return self.total
 
     def log_joint(self) -> Tensor:
         """The mean log-joint over all states and images, in nats.
