@@ -290,6 +290,41 @@ MUTATIONS = (
         "select_chains(finite.all().expand_as(finite), state, start)",
         "test_samplers_exact.py",
     ),
+    Mutation(
+        "17 processes' gradients averaged by process, not by image",
+        "training/processes.py",
+        "(mean * share for mean in means)",
+        "(mean / world_size() for mean in means)",
+        "test_distributed.py",
+    ),
+    Mutation(
+        "17 processes' gradients summed without their shares",
+        "training/processes.py",
+        "(mean * share for mean in means)",
+        "means",
+        "test_distributed.py",
+    ),
+    Mutation(
+        "17 one process left out of the sum",
+        "distributed.py",
+        "        dist.all_reduce(flat)\n",
+        "        flat *= rank() != 1\n        dist.all_reduce(flat)\n",
+        "test_distributed.py",
+    ),
+    Mutation(
+        "17 processes with the same noise",
+        "distributed.py",
+        "    if rank() == 0:\n        return seed\n",
+        "    return seed\n",
+        "test_distributed.py",
+    ),
+    Mutation(
+        "18 outer products of a layer that is called twice: the last alone",
+        "training/outer_products.py",
+        "ctx.factors.append(OuterProduct(rows, input.detach().reshape(len(rows), -1)))",
+        "ctx.factors[:] = [OuterProduct(rows, input.detach().reshape(len(rows), -1))]",
+        "test_training_outer_products.py",
+    ),
 )
 
 

@@ -16,6 +16,7 @@ ORDER = [
     "files",
     "arguments",
     "noise",
+    "distributed",
     "data",
     "models",
     "samplers",

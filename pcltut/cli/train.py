@@ -1,9 +1,11 @@
 """`train`: one run in one folder, which goes on where it was stopped."""
 
+import contextlib
 import csv
 import io
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,12 @@ from pcltut import data
 from pcltut.cli.data import check_name
 from pcltut.cli.device import find_device
 from pcltut.cli.sample_grid import describe_run, save_sample_grid
+from pcltut.distributed import alone, check_same, joined, rank, world_size
 from pcltut.experiments import Run, Setting
 from pcltut.experiments.measurement import SEEDS_A_RUN
 from pcltut.experiments.results import difference_of, read_json
 from pcltut.files import exclusive, expanded, write_text
-from pcltut.training import History, train_until
+from pcltut.training import History, TrainingState, train_until
 
 CHECKPOINT, CONFIG, HISTORY, GRID = "checkpoint.safetensors", "config.json", "history.csv", "samples.png"
 HIDDEN = (512, 512)
@@ -38,36 +41,54 @@ def make_run(algorithm: str, hyperparameters: dict[str, Any], seed: int, **setti
 
 
 def train_and_show(run: Run, device: str, epochs: int, out: Path, checkpoint_every: int, root: Path | None) -> None:
-    """Run or go on, then write history and sample grid."""
-    name, device, out = run.setting.data, find_device(device), expanded(out)
-    check_name(name)
+    """Run or go on, then write history and sample grid. Of several processes (torchrun) the first writes and speaks."""
+    kind, out = find_device(device), expanded(out)
+    check_name(run.setting.data)
     run.make_algorithm()  # before anything is written
-    with exclusive(out):
-        compare_with_config(run, device, out)
-        if not any(info.present for info in data.available(root) if info.name == name):
-            typer.echo(f"{name}: not here yet, downloading", err=True)
-        state = run.build(device=device, root=root)
+    with joined(kind) as place, exclusive(out) if rank() == 0 else contextlib.nullcontext():
+        say = typer.echo if rank() == 0 else lambda *message, **options: None
+        compare_with_config(run, kind, out)
+        state = begin(run, place, root, say)
         state.resume(out / CHECKPOINT)
         total, done = epochs * math.ceil(len(state.data) / run.setting.batch_size), state.iteration
         if done >= total and all((out / file).exists() for file in (CONFIG, HISTORY, GRID)):
-            typer.echo(f"{out}: already trained for {done} iterations, nothing to do; raise --epochs to go on")
+            say(f"{out}: already trained for {done} iterations, nothing to do; raise --epochs to go on")
             return
-        if done:
-            typer.echo(f"{out}: going on from iteration {done} of {max(total, done)}")
-        else:
-            typer.echo(f"{out}: {describe_run(state.algorithm, name, total)}, on {device}")
-        write_text(out / CONFIG, config_text(run, device, epochs))
+        title, several = describe_run(state.algorithm, run.setting.data, total), f", {world_size()} processes"
+        start = f"going on from iteration {done} of {max(total, done)}" if done else f"{title}, on {kind}"
+        say(f"{out}: {start}{several if world_size() > 1 else ''}")
+        if rank() == 0:
+            write_text(out / CONFIG, config_text(run, kind, epochs))
         history = train_until(state, total, checkpoint=out / CHECKPOINT, checkpoint_every=checkpoint_every)
-        write_text(out / HISTORY, history_text(history))
-        save_sample_grid(
-            out / GRID,
-            state,
-            data.load(name, "validation", root).to(device),
-            generator=torch.Generator(device).manual_seed(SEEDS_A_RUN * run.seed + 3),
-            title=describe_run(state.algorithm, name, len(history)),
-        )
-        typer.echo(history.summary())
-        typer.echo(f"{out}: {CHECKPOINT}, {CONFIG}, {HISTORY}, {GRID}")
+        if rank() == 0:
+            with alone():
+                write_results(run, state, history, out, root)
+        say(history.summary())
+        say(f"{out}: {CHECKPOINT}, {CONFIG}, {HISTORY}, {GRID}")
+
+
+def begin(run: Run, device: str, root: Path | None, say: Callable[..., None]) -> TrainingState:
+    """The run at its beginning; what has to be downloaded the first process gets, the others wait."""
+    name = run.setting.data
+    if not any(info.present for info in data.available(root) if info.name == name):
+        say(f"{name}: not here yet, downloading", err=True)
+        if rank() == 0:
+            data.load(name, "train", root)
+    check_same("settings", json.dumps(run.to_json()))
+    return run.build(device=device, root=root)
+
+
+def write_results(run: Run, state: TrainingState, history: History, out: Path, root: Path | None) -> None:
+    """The history as a table, and a picture of samples and reconstructions."""
+    name, device = run.setting.data, state.generator.device
+    write_text(out / HISTORY, history_text(history))
+    save_sample_grid(
+        out / GRID,
+        state,
+        data.load(name, "validation", root).to(device),
+        generator=torch.Generator(device).manual_seed(SEEDS_A_RUN * run.seed + 3),
+        title=describe_run(state.algorithm, name, len(history)),
+    )
 
 
 def compare_with_config(run: Run, device: str, out: Path) -> None:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pcltut.arguments import one_of, real_number, whole_number
+from pcltut.distributed import mean_over_processes
 
 
 @runtime_checkable
@@ -79,20 +80,21 @@ class RMSPreconditioner:
     larger eps, for a wild first score can freeze it near 0. See :eq:`eq-rms` and :eq:`eq-precond-bias`.
 
     Args:
-        share: "datum", each chain and coordinate on its own, or "batch", the mean of g^2 over all chains and images.
+        share: "datum", each chain and coordinate on its own; "batch", the mean of g^2 over all chains and images (of
+            all processes, if there are several); or "process", the same over this process's part of them.
         freeze_after: number of updates after which M stays as it is; None for never.
     """
 
     decay: float = 0.99
     eps: float = 1e-8
-    share: Literal["datum", "batch"] = "datum"
+    share: Literal["datum", "batch", "process"] = "datum"
     freeze_after: int | None = None
 
     def __post_init__(self) -> None:
         decay = real_number("decay", self.decay, at_least=0.0, below=1.0, remedy="try 0.99")
         object.__setattr__(self, "decay", decay)
         object.__setattr__(self, "eps", real_number("eps", self.eps, above=0.0, remedy="try 1e-8"))
-        one_of("share", self.share, ("datum", "batch"))
+        one_of("share", self.share, ("datum", "batch", "process"))
         if self.freeze_after is not None:
             freeze_after = whole_number("freeze_after", self.freeze_after, remedy="or None to never freeze")
             object.__setattr__(self, "freeze_after", freeze_after)
@@ -106,8 +108,10 @@ class RMSPreconditioner:
         """M from all scores so far, this one included."""
         if self.freeze_after is None or state.num_updates < self.freeze_after:
             square = score.square()
-            if self.share == "batch":
+            if self.share != "datum":
                 square = square.flatten(0, -2).mean(0)
+            if self.share == "batch":
+                square = mean_over_processes(square, score[..., 0].numel())
             moment = self.decay * state.second_moment + (1 - self.decay) * square
             state = RMSState(moment, state.num_updates + 1)
         corrected = state.second_moment / (1 - self.decay**state.num_updates)

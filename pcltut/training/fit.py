@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from pcltut.arguments import whole_number
 from pcltut.data import Images
+from pcltut.distributed import rank
 from pcltut.files import writable_path
 from pcltut.models import GaussianEncoder, GenerativeModel
 from pcltut.training.algorithm import Algorithm
@@ -117,5 +118,6 @@ def train_until(
 def _progress_bar(progress: bool | None, total: int, initial: int) -> tqdm:
     if progress is None:
         terminal = sys.stderr is not None and sys.stderr.isatty()
-        progress = (terminal or "ipykernel" in sys.modules) and os.environ.get("PCLTUT_PROGRESS") != "0"
+        wanted = os.environ.get("PCLTUT_PROGRESS") != "0" and rank() == 0
+        progress = wanted and (terminal or "ipykernel" in sys.modules)
     return tqdm(total=total, initial=initial, unit="step", disable=not progress)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pcltut.arguments import real_number, whole_number
 from pcltut.data import Images
+from pcltut.distributed import alone, own_part, own_seed, rank
 from pcltut.files import expanded
 from pcltut.models import GaussianEncoder, GenerativeModel
 from pcltut.samplers import ChainDiverged, ChainState
@@ -21,6 +22,7 @@ from pcltut.training.fingerprint import fingerprint
 from pcltut.training.gradients import Gradients, trained_parameters
 from pcltut.training.history import COLUMNS, History, HistoryRecorder
 from pcltut.training.inputs import check_arguments
+from pcltut.training.processes import average, check_processes, rows_of_all
 
 MARGIN_EVERY = 50
 NUM_PROBES = 200  # of a schedule, when a run is compared with a checkpoint
@@ -32,7 +34,8 @@ class TrainingState:
     """A run between two batches. `init` begins one, `step` takes it on, `save` and `resume` carry it over a stop.
 
     Each step seeds its own noise from `generator`, so that all algorithms with one seed see the same batches and the
-    same start noise.
+    same start noise. In a group of processes (`pcltut.distributed.joined`) each takes its part of a batch, with noise
+    of its own, and gradients are averaged over all images. Any number of processes can go on from a checkpoint.
     """
 
     algorithm: Algorithm
@@ -64,12 +67,14 @@ class TrainingState:
     ) -> "TrainingState":
         """A run at its beginning; arguments as in `pcltut.training.fit`."""
         check_arguments(algorithm, model, encoder, data, generator=generator)
+        batch_size = whole_number("batch_size", batch_size)
+        check_processes(model, encoder, len(data), batch_size, generator=generator)
         return cls(
             algorithm,
             model,
             encoder,
             data,
-            whole_number("batch_size", batch_size),
+            batch_size,
             (
                 _schedule(learning_rate),
                 _schedule(learning_rate if encoder_learning_rate is None else encoder_learning_rate),
@@ -109,20 +114,22 @@ class TrainingState:
         if batch == 0:
             self.order = torch.randperm(len(self.data), generator=self.generator, device=self.generator.device)
         index = self.order[batch * self.batch_size : (batch + 1) * self.batch_size]
-        x, noise = self._images(index), torch.Generator(self.generator.device)
-        noise.manual_seed(torch.randint(2**62, (), generator=self.generator, device=noise.device).item())
-        start = None if self.chains is None else self.chains[index]
+        own = own_part(index)
+        x, noise = self._images(own), torch.Generator(self.generator.device)
+        noise.manual_seed(own_seed(torch.randint(2**62, (), generator=self.generator, device=noise.device).item()))
+        start = None if self.chains is None else self.chains[own]
         scale, margin, evaluations, restarts = self.model.likelihood.scale.detach().clone(), math.nan, 0, 0
         updates = self.algorithm.updates(self.model, self.encoder, x, generator=noise, start=start)
         for number, gradients in enumerate(updates):
             self._check_finite(x, gradients)
+            gradients = average(gradients, len(own) / len(index))
             if number == 0 and gradients.chain is not None and self.iteration % MARGIN_EVERY == 0:
                 margin = self.algorithm.stability_margin(self.model, x, gradients.chain)
             evaluations, restarts = evaluations + gradients.decoder_evaluations, restarts + gradients.num_restarts
             self.moves = self.iteration + 1
             self._move(gradients)
         if self.chains is not None:
-            self.chains[index] = gradients.chain.z
+            self.chains[index] = rows_of_all(gradients.chain.z, len(index))
         self.recorder.append(
             iteration=self.iteration,
             epoch=epoch,
@@ -186,9 +193,10 @@ class TrainingState:
         self.recorder = HistoryRecorder(History(**{name: tensors[f"history.{name}"] for name in COLUMNS}))
 
     def save(self, path: str | Path) -> None:
-        """Write a checkpoint in one step, unless the weights are not finite."""
+        """Write a checkpoint in one step, unless the weights are not finite; of several processes the first does."""
         self.check_weights()
-        files.save_checkpoint(path, self.state_dict(), self._identity(self.iteration))
+        if rank() == 0:
+            files.save_checkpoint(path, self.state_dict(), self._identity(self.iteration))
 
     def resume(self, path: str | Path) -> bool:
         """Go on from a checkpoint if there is one; False where there is none.
@@ -286,7 +294,8 @@ class TrainingState:
             start = self.model.sample_prior(len(x), generator=generator) if q is None else q.mean
             if not bool(torch.isfinite(self.model.log_joint(x, start)).all()):
                 raise FloatingPointError(f"the log-joint left the finite numbers {where}; lower learning_rate")
-        margin = self.algorithm.stability_margin(self.model, x, ChainState(start))
+        with alone():
+            margin = self.algorithm.stability_margin(self.model, x, ChainState(start))
         raise ChainDiverged(
             f"a chain left the finite numbers {where} (stability margin {margin:.3g} at its start; below 1 a chain "
             "diverges); lower step_size"
