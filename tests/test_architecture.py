@@ -24,6 +24,7 @@ ORDER = [
     "training",
     "evaluation",
     "experiments",
+    "bench",
 ]
 LAST = ["plotting", "interactive", "check", "cli", "__main__"]  # these may also import one another
 MAX_LINES = 320
