@@ -127,7 +127,7 @@ def test_the_plain_way_runs() -> None:
 
 @pytest.mark.slow
 def test_a_short_run_writes_every_row(tmp_path: Path) -> None:
-    """One turn of the groups that are quick, and valid JSON with its origin."""
+    """One turn of a quick group, and valid JSON with its origin."""
     out = tmp_path / "bench.json"
     command = [
         sys.executable,
@@ -146,7 +146,7 @@ def test_a_short_run_writes_every_row(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     result = json.loads(out.read_text())
-    assert {row["group"] for row in result["rows"]} == {"d", "g"} and result["provenance"]["commit"]
+    assert len(result["rows"]) == 4 and result["provenance"]["commit"]
     assert "(g) Measuring a model" in done.stdout
 
 

@@ -10,7 +10,7 @@ from pcltut.bench.table import Row
 from pcltut.bench.timing import Ratio, compare, synchronizer
 from pcltut.evaluation import ais_log_evidence, density_coverage, frechet_distance, load_feature_net
 
-NUM_BRIDGES, NUM_LEAPFROG, NUM_IMAGES = 50, 2, 1000
+NUM_BRIDGES, NUM_LEAPFROG, NUM_IMAGES = 20, 2, 1000
 
 
 def measures(threads: int, rounds: int, device: str) -> Iterator[Row]:
