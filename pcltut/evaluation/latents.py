@@ -17,9 +17,9 @@ from pcltut.noise import standard_normal
 from pcltut.samplers import ConstantPreconditioner, mala, value_and_score_of
 
 CHUNK = 500  # images whose chains run together
-FIRST_STEP_SIZE = 0.1  # in units of the inverse curvature
+FIRST_STEP_SIZE = 0.3  # in units of the inverse curvature
 TARGET_ACCEPTANCE = 0.574  # of MALA (Roberts and Rosenthal, 1998)
-ADAPTATION_RATE = 1.0
+ADAPTATION_RATE = 0.5
 HELD_OUT = 0.2  # share of the latents on which the number of components is chosen
 
 
@@ -33,10 +33,10 @@ def refined_latents(
 ) -> Float[Tensor, "batch latent"]:
     r"""One latent for each image: a draw from the encoder, or the prior, refined by steps towards the posterior.
 
-    The steps are MALA's with :math:`M = \gamma_i / v_j`, v the mean squared score over images (it estimates the
-    curvature of the energy) and :math:`\gamma_i` a step for each image. The first half of the steps is a pilot: v and
-    the steps follow the states and the acceptance. The second half is frozen and leaves the posterior invariant.
-    It reads nothing of how a model was trained and needs no tuning, so it is the same for all methods.
+    The steps are MALA's with :math:`M = \gamma_i / c_j`, c the size of the energy's (Gauss-Newton) curvature along
+    latent j and :math:`\gamma_i` a step for each image, which follows the acceptance in the first half of the steps.
+    The second half is frozen and leaves the posterior invariant. It reads nothing of how a model was trained and
+    needs no tuning, so it is the same for all methods.
 
     Args:
         x: images as the model takes them.
@@ -65,17 +65,24 @@ def _refine(
     if not num_steps:
         return z
     target = value_and_score_of(lambda z: model.log_joint(x, z))
-    log_step = torch.full_like(z[:, :1], FIRST_STEP_SIZE).log()
     state = mala(target, 1.0).init(z)
+    log_step = torch.full_like(z[:, :1], FIRST_STEP_SIZE).log()
+    pilot = num_steps // 2
     for step in range(num_steps):
-        if step <= num_steps // 2:  # the last time after the pilot
-            square = state.score.square().mean(0).clamp(min=1.0)
-            preconditioner = ConstantPreconditioner(log_step.exp() / square)
-            kernel = mala(target, 1.0, preconditioner=preconditioner)
+        if step in (0, pilot):
+            curvature = _curvature(model, x, state.z, generator=generator)
+        kernel = mala(target, 1.0, preconditioner=ConstantPreconditioner(log_step.exp() / curvature))
         state, info = kernel.step(state, kernel.draw(state, generator))
-        if step < num_steps // 2:
+        if step < pilot:
             log_step = log_step + ADAPTATION_RATE * (info.acceptance[:, None] - TARGET_ACCEPTANCE)
     return state.z
+
+
+@torch.no_grad()
+def _curvature(model: GenerativeModel, x: Tensor, z: Tensor, *, generator: torch.Generator) -> Tensor:
+    r"""For each latent the root mean square over images of :math:`(H v)_j`, v standard normal: the norm of H's row."""
+    v = standard_normal(z.shape, generator=generator, dtype=z.dtype)
+    return model.curvature_product(x, z, v).square().mean(0).sqrt()
 
 
 def fit_latent_density(
