@@ -2,12 +2,11 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from sklearn import mixture
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from pcltut.arguments import whole_number
@@ -125,8 +124,11 @@ def fit_latent_density(
     return GaussianMixture(*(torch.as_tensor(part).to(z) for part in parts))
 
 
-def _fit(points: np.ndarray, num_components: int, seed: int) -> mixture.GaussianMixture:
-    """Expectation maximization from k-means; as far as it gets in its iterations."""
+def _fit(points: np.ndarray, num_components: int, seed: int) -> Any:
+    """scikit-learn's mixture after expectation maximization from k-means, as far as it gets in its iterations."""
+    from sklearn import mixture  # here, since its import takes long and moves a global random state
+    from sklearn.exceptions import ConvergenceWarning
+
     found = mixture.GaussianMixture(num_components, covariance_type="full", random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
