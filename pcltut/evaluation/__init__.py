@@ -7,6 +7,7 @@ from pcltut.evaluation.diagnostics import effective_sample_size, split_rhat
 from pcltut.evaluation.feature_training import train_feature_net
 from pcltut.evaluation.features import FeatureNet, load_feature_net
 from pcltut.evaluation.frechet import frechet_distance, frechet_distance_extrapolated
+from pcltut.evaluation.latents import fit_latent_density, refined_latents
 from pcltut.evaluation.mmd import kernel_distance
 from pcltut.evaluation.neighbors import density_coverage, precision_recall
 from pcltut.evaluation.path_bound import ula_path_bound
@@ -23,6 +24,7 @@ __all__ = [
     "bits_per_dimension",
     "density_coverage",
     "effective_sample_size",
+    "fit_latent_density",
     "frechet_distance",
     "frechet_distance_extrapolated",
     "kernel_distance",
@@ -31,6 +33,7 @@ __all__ = [
     "pixel_gaussian_samples",
     "precision_recall",
     "reference_quality",
+    "refined_latents",
     "sample_quality",
     "split_rhat",
     "train_feature_net",

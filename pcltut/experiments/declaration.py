@@ -18,6 +18,8 @@ class EvaluationBudget:
         num_chains: weights an image.
         num_leapfrog: leapfrog steps of the HMC moves between two bridges.
         num_samples: decoder means of prior draws that are compared with as many images of the split (0: none).
+        num_latents: training images whose refined latents a density is fitted to, whose draws are then compared, too
+            (0: none).
     """
 
     num_images: int = 64
@@ -25,6 +27,7 @@ class EvaluationBudget:
     num_chains: int = 1
     num_leapfrog: int = 2
     num_samples: int = 1000
+    num_latents: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,11 +14,13 @@ from pcltut.evaluation import (
     bdmc,
     bits_per_dimension,
     density_coverage,
+    fit_latent_density,
     frechet_distance,
     frechet_distance_extrapolated,
     load_color_features,
     load_feature_net,
     reference_quality,
+    refined_latents,
 )
 from pcltut.experiments.declaration import EvaluationBudget, Setting
 from pcltut.models import GaussianEncoder, GenerativeModel
@@ -46,6 +48,8 @@ METRICS = {
     "frechet_extrapolated": Metric("Frechet (inf)", False, 1),
     "density": Metric("density", True, 3),
     "coverage": Metric("coverage", True, 3),
+    "frechet_fitted": Metric("Frechet (fitted)", False, 1),
+    "coverage_fitted": Metric("coverage (fitted)", True, 3),
     "encoder_scale": Metric("encoder std", None, 3),
     "sigma": Metric("sigma", None, 3),
 }
@@ -85,6 +89,9 @@ def measure(
         )
     if budget.num_samples and setting.features != "none":
         found |= samples(setting, model, images, budget, generator=generator, final=split == "test")
+        if budget.num_latents:
+            train = load(setting.data, "train", device, root)[: setting.num_train][: budget.num_latents]
+            found |= fitted_samples(setting, model, encoder, train, images, budget, generator=generator)
     return found
 
 
@@ -123,11 +130,9 @@ def samples(
     final: bool,
 ) -> dict[str, float]:
     """Distances between images and the decoder's means at as many prior draws; extrapolated in final tests."""
-    network = feature_network(setting.features, str(images.device))
     real = _real_features(setting.features, images, min(budget.num_samples, len(images)))
-    with torch.no_grad():
-        z = model.sample_prior(len(real), generator=generator)
-        fake = torch.cat([network(model.decode(part)) for part in z.split(CHUNK)])
+    z = model.sample_prior(len(real), generator=generator)
+    fake = _decoded_features(setting.features, model, z)
     if not bool(torch.isfinite(fake).all()):
         return dict.fromkeys(("frechet", "density", "coverage"), math.nan)
     density, coverage = density_coverage(real, fake)
@@ -135,6 +140,30 @@ def samples(
     if final and len(real) // PARTS > real.shape[1]:
         values["frechet_extrapolated"] = frechet_distance_extrapolated(real, fake, generator=generator, max_parts=PARTS)
     return values
+
+
+def fitted_samples(
+    setting: Setting,
+    model: GenerativeModel,
+    encoder: GaussianEncoder | None,
+    train: Images,
+    images: Images,
+    budget: EvaluationBudget,
+    *,
+    generator: torch.Generator,
+) -> dict[str, float]:
+    """As `samples`, at draws of the density fitted to training images' refined latents; nan where there is none."""
+    real = _real_features(setting.features, images, min(budget.num_samples, len(images)))
+    missing = dict.fromkeys(("frechet_fitted", "coverage_fitted"), math.nan)
+    latents = refined_latents(model, encoder, train.as_float(), generator=generator)
+    if not bool(torch.isfinite(latents).all()):
+        return missing
+    z = fit_latent_density(latents).sample(len(real), generator=generator)
+    fake = _decoded_features(setting.features, model, z)
+    if not bool(torch.isfinite(fake).all()):
+        return missing
+    coverage = density_coverage(real, fake)[1]
+    return {"frechet_fitted": frechet_distance(real, fake), "coverage_fitted": coverage}
 
 
 def references(setting: Setting, device: str = "cpu", root: Any = None) -> dict[str, dict[str, float]]:
@@ -169,3 +198,9 @@ def feature_network(name: str, device: str) -> torch.nn.Module:
 def _real_features(name: str, images: Images, num: int) -> Tensor:
     with torch.no_grad():
         return feature_network(name, str(images.device))(images[:num].as_float())
+
+
+@torch.no_grad()
+def _decoded_features(name: str, model: GenerativeModel, z: Tensor) -> Tensor:
+    network = feature_network(name, str(z.device))
+    return torch.cat([network(model.decode(part)) for part in z.split(CHUNK)])

@@ -6,15 +6,18 @@ from pcltut.models.hierarchical import HierarchicalGaussian
 from pcltut.models.likelihoods import DiscretizedGaussian, Gaussian
 from pcltut.models.linear_gaussian import LinearGaussian
 from pcltut.models.networks import conv_decoder, conv_encoder, mlp_decoder, mlp_encoder
+from pcltut.models.priors import GaussianMixture, StandardNormal
 
 __all__ = [
     "DiagonalGaussian",
     "DiscretizedGaussian",
     "Gaussian",
     "GaussianEncoder",
+    "GaussianMixture",
     "GenerativeModel",
     "HierarchicalGaussian",
     "LinearGaussian",
+    "StandardNormal",
     "conv_decoder",
     "conv_encoder",
     "mlp_decoder",

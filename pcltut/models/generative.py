@@ -1,6 +1,5 @@
-"""The latent-variable model p(x, z) = p(z) p(x | z): a standard normal prior, a decoder and a likelihood."""
+"""The latent-variable model p(x, z) = p(z) p(x | z): a prior, a decoder and a likelihood."""
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -9,14 +8,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pcltut.models.modules import check_no_randomness
-from pcltut.noise import standard_normal
+from pcltut.models.priors import StandardNormal
 
 MAX_PIXEL = 10.0  # nothing below zero and more than this: pixels 0 .. 255
-
-
-def standard_normal_log_prob(z: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch"]:
-    """Log-density of N(0, I), summed over the last dimension."""
-    return -0.5 * z.square().sum(-1) - 0.5 * z.shape[-1] * math.log(2 * math.pi)
 
 
 def gauss_newton_product(residual: Callable[[Tensor], Tensor], z: Tensor, v: Tensor) -> Tensor:
@@ -50,9 +44,9 @@ def check_floats(x: Tensor, dtype: torch.dtype) -> None:
 
 
 class GenerativeModel(nn.Module):
-    r"""A decoder with a likelihood under a standard normal prior.
+    r"""A decoder with a likelihood under a prior, the standard normal unless another is given.
 
-    .. math:: \log p_\theta(x, z) = \log N(z; 0, I) + \log p_\theta(x \mid z)
+    .. math:: \log p_\theta(x, z) = \log p(z) + \log p_\theta(x \mid z), \qquad p(z) = N(z; 0, I)
 
     summed (never averaged) over pixels and latents: one value for each image and chain. See :eq:`eq-joint`.
 
@@ -60,14 +54,17 @@ class GenerativeModel(nn.Module):
         decoder: maps `z` `[..., latent]` to `[..., *event]`, for any leading dimensions.
         likelihood: `Gaussian` or `DiscretizedGaussian`, a density around the decoder's output.
         latent_dim: size of z.
+        prior: law of z, a `GaussianMixture` for one; N(0, I) if not given.
 
     Raises:
-        ValueError: the decoder holds batch normalization, which would make one image's density depend on the other
-            images of the batch, so that the chains of a batch were coupled and no longer sample a posterior; or
-            dropout, with which there is no one density to sample.
+        ValueError: the prior is one of another size or type of numbers; or the decoder holds batch normalization,
+            which would make one image's density depend on the other images of the batch, so that the chains of a batch
+            were coupled and no longer sample a posterior; or dropout, with which there is no one density to sample.
     """
 
-    def __init__(self, decoder: nn.Module, likelihood: nn.Module, latent_dim: int) -> None:
+    def __init__(
+        self, decoder: nn.Module, likelihood: nn.Module, latent_dim: int, prior: nn.Module | None = None
+    ) -> None:
         super().__init__()
         for name, module in decoder.named_modules():
             if isinstance(module, _BatchNorm):
@@ -76,13 +73,24 @@ class GenerativeModel(nn.Module):
                     "its own; remove it or use GroupNorm or LayerNorm (batch statistics couple the chains of a batch)"
                 )
         check_no_randomness(decoder, "a decoder")
+        prior = StandardNormal(latent_dim) if prior is None else prior
+        if prior.latent_dim != latent_dim:
+            raise ValueError(
+                f"got a prior of {prior.latent_dim} latents, expected latent_dim={latent_dim}; fit it to this model's"
+            )
+        kinds = {(part.dtype, part.device) for part in prior.buffers()}
+        if kinds - {(part.dtype, part.device) for part in decoder.parameters()}:
+            raise ValueError(
+                f"got a prior with numbers of {kinds}, expected the decoder's type and device; convert it with .to()"
+            )
         self.decoder = decoder
         self.likelihood = likelihood
         self.latent_dim = latent_dim
+        self.prior = prior
 
     def log_prior(self, z: Float[Tensor, "*chain latent"]) -> Float[Tensor, "*chain"]:
-        """Log-density of the prior N(0, I)."""
-        return standard_normal_log_prob(z)
+        """Log-density of the prior."""
+        return self.prior.log_prob(z)
 
     def log_likelihood(self, x: Float[Tensor, "..."], z: Float[Tensor, "*chain latent"]) -> Float[Tensor, "*chain"]:
         """Log p(x | z), summed over pixels; `x` `[batch, *event]` is broadcast over the chains of `z`."""
@@ -110,7 +118,7 @@ class GenerativeModel(nn.Module):
 
     def sample_prior(self, num: int, *, generator: torch.Generator) -> Float[Tensor, "num latent"]:
         """Draw `num` latents from the prior."""
-        return standard_normal((num, self.latent_dim), generator=generator, dtype=self.dtype)
+        return self.prior.sample(num, generator=generator, dtype=self.dtype)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -149,9 +157,12 @@ class GenerativeModel(nn.Module):
     def curvature_product(
         self, x: Float[Tensor, "..."], z: Float[Tensor, "batch latent"], v: Float[Tensor, "batch latent"]
     ) -> Float[Tensor, "batch latent"]:
-        r"""Gauss-Newton curvature of the energy times `v`, :math:`(I + J^\top J / \sigma^2) v`, image by image.
+        r"""Gauss-Newton curvature of the energy times `v`, :math:`(C + J^\top J / \sigma^2) v`, image by image.
 
+        C is the prior's curvature, I for N(0, I), and for a mixture the bound of `GaussianMixture.curvature_product`.
         J is the decoder's Jacobian at `z`. It leaves out the decoder's second derivatives times the residual, so it is
         positive definite everywhere and exact where the decoder is linear. `x` is not used: the residual drops out.
         """
-        return v + gauss_newton_product(self.decode, z, v) * self.likelihood.precision()
+        return (
+            self.prior.curvature_product(z, v) + gauss_newton_product(self.decode, z, v) * self.likelihood.precision()
+        )

@@ -9,9 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pcltut.models.generative import GenerativeModel, gauss_newton_product, standard_normal_log_prob
+from pcltut.models.generative import GenerativeModel, gauss_newton_product
 from pcltut.models.likelihoods import Gaussian
 from pcltut.models.networks import draw_weights, empty_layer
+from pcltut.models.priors import standard_normal_log_prob
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "linear": nn.Identity}
 

@@ -9,6 +9,7 @@ from torch.distributions import MultivariateNormal
 
 from pcltut.models.generative import GenerativeModel
 from pcltut.models.likelihoods import Gaussian
+from pcltut.models.priors import StandardNormal
 
 
 class LinearGaussian(GenerativeModel):
@@ -57,6 +58,7 @@ class LinearGaussian(GenerativeModel):
 
     def posterior_precision(self) -> Float[Tensor, "latent latent"]:
         r"""The curvature of the energy and precision of the posterior, :math:`\Lambda = I + W^\top W / \sigma^2`."""
+        self._check_prior()
         identity = torch.eye(self.latent_dim, dtype=self.weight.dtype, device=self.weight.device)
         return identity + self.weight.T @ self.weight / self.scale**2
 
@@ -69,6 +71,7 @@ class LinearGaussian(GenerativeModel):
 
     def log_evidence(self, x: Float[Tensor, "batch observed"]) -> Float[Tensor, " batch"]:
         r"""Exact :math:`\log p(x)`, one value an image. See :eq:`eq-evidence`."""
+        self._check_prior()
         identity = torch.eye(self.weight.shape[0], dtype=self.weight.dtype, device=self.weight.device)
         covariance = self.weight @ self.weight.T + self.scale**2 * identity
         return MultivariateNormal(self.bias, covariance).log_prob(x)
@@ -122,3 +125,11 @@ class LinearGaussian(GenerativeModel):
         for _ in range(num_steps):
             covariance = transition @ covariance @ transition.T + noise
         return covariance
+
+    def _check_prior(self) -> None:
+        """Raise ValueError under any prior but the one that the closed forms are for."""
+        if not isinstance(self.prior, StandardNormal):
+            raise ValueError(
+                f"got a prior of type {type(self.prior).__name__}, expected StandardNormal; the closed forms hold for "
+                "N(0, I) alone, use ais_log_evidence and a sampler"
+            )

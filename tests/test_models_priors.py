@@ -1,0 +1,115 @@
+"""Priors against SciPy, and evidence under a mixture against its closed form in a linear-Gaussian model."""
+
+import numpy as np
+import pytest
+import torch
+from oracles import assert_covariance, assert_mean, close, linear_weight, normal, seeded
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
+
+from pcltut.evaluation import ais_log_evidence, bdmc
+from pcltut.models import GaussianMixture, GenerativeModel, LinearGaussian, StandardNormal, mlp_decoder
+
+WEIGHTS = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
+MEANS = 2 * normal(3, 3, seed=1)
+CHOLESKY = 0.4 * normal(3, 3, 3, seed=2).tril(-1) + torch.diag_embed(0.3 + normal(3, 3, seed=3).abs())
+COVARIANCES = CHOLESKY @ CHOLESKY.mT
+MIXTURE = GaussianMixture(WEIGHTS, MEANS, CHOLESKY)
+LINEAR = LinearGaussian(linear_weight(), normal(5, seed=4), 0.7)
+MODEL = GenerativeModel(LINEAR.decoder, LINEAR.likelihood, 3, MIXTURE)
+
+
+def scipy_log_prob(x: torch.Tensor, means: torch.Tensor, covariances: torch.Tensor) -> np.ndarray:
+    parts = [
+        multivariate_normal(m.numpy(), c.numpy()).logpdf(x.numpy()) for m, c in zip(means, covariances, strict=True)
+    ]
+    return logsumexp(np.stack(parts), axis=0, b=WEIGHTS.numpy()[:, None])
+
+
+def exact_evidence(x: torch.Tensor) -> np.ndarray:
+    """Each component goes through the linear decoder: x is a mixture of Gaussians, too."""
+    weight, bias = LINEAR.weight.detach(), LINEAR.bias.detach()
+    covariances = weight @ COVARIANCES @ weight.T + 0.7**2 * torch.eye(5, dtype=torch.float64)
+    return scipy_log_prob(x, MEANS @ weight.T + bias, covariances)
+
+
+def test_log_prob_is_that_of_scipy():
+    z = 2 * normal(40, 3, seed=5)
+    close(MIXTURE.log_prob(z), scipy_log_prob(z, MEANS, COVARIANCES))
+    close(MIXTURE.log_prob(z.reshape(5, 8, 3)), scipy_log_prob(z, MEANS, COVARIANCES).reshape(5, 8))
+    close(StandardNormal(3).log_prob(z), multivariate_normal(np.zeros(3)).logpdf(z.numpy()))
+
+
+def test_score_and_curvature():
+    """Curvature is exact for one component; for several it is at least that of -log p(z)."""
+    z = (2 * normal(6, 3, seed=6)).requires_grad_()
+    assert torch.autograd.gradcheck(MIXTURE.log_prob, z)
+    hessians = torch.stack([torch.func.hessian(lambda u: -MIXTURE.log_prob(u))(row) for row in z.detach()])
+    basis = torch.eye(3, dtype=torch.float64)
+    bound = torch.stack([MIXTURE.curvature_product(z.detach(), row.expand(6, 3)) for row in basis], -1)
+    assert torch.linalg.eigvalsh(bound - hessians).min() > -1e-9
+    single = GaussianMixture(torch.ones(1, dtype=torch.float64), MEANS[:1], CHOLESKY[:1])
+    close(single.curvature_product(z.detach(), z.detach()), z.detach() @ torch.linalg.inv(COVARIANCES[0]))
+
+
+def test_samples_have_the_moments_of_the_mixture():
+    z = MIXTURE.sample(40_000, generator=seeded(7))
+    mean = WEIGHTS @ MEANS
+    assert_mean(z, mean)
+    centered = MEANS - mean
+    assert_covariance(
+        z - mean, torch.einsum("k,kij->ij", WEIGHTS, COVARIANCES + centered[:, :, None] * centered[:, None, :])
+    )
+
+
+def test_evidence_under_a_mixture_is_the_closed_form():
+    """Weights of AIS have the evidence as their mean, and BDMC's images are those of the mixture."""
+    x = MODEL.sample(4, generator=seeded(8))
+    found = ais_log_evidence(MODEL, x, generator=seeded(9), num_bridges=12, num_chains=4000)
+    assert_mean((found.log_weights - torch.as_tensor(exact_evidence(x))).exp(), 1.0)
+    bounds = bdmc(MODEL, 200, generator=seeded(10), num_bridges=60, num_chains=4)
+    exact = torch.as_tensor(exact_evidence(bounds.x))
+    error = 4.5 * (bounds.lower - bounds.upper).std() / 200**0.5
+    assert bounds.lower.mean() - error < exact.mean() < bounds.upper.mean() + error
+
+
+def test_the_default_prior_changes_nothing():
+    """N(0, I) adds no entry to the state, and draws what it always drew."""
+    model = GenerativeModel(LINEAR.decoder, LINEAR.likelihood, 3)
+    assert set(model.state_dict()) == set(LINEAR.state_dict())
+    assert not any("prior" in name for name in model.state_dict())
+    assert torch.equal(model.sample_prior(5, generator=seeded(1)), normal(5, 3, seed=1))
+    assert {"prior.weights", "prior.means", "prior.cholesky"} <= set(MODEL.state_dict())
+    assert not any(name.startswith("prior") for name, _ in MODEL.named_parameters())
+
+
+def test_a_loaded_mixture_is_the_saved_one():
+    other = GaussianMixture(WEIGHTS.flip(0), MEANS + 1, 2 * CHOLESKY)
+    other.load_state_dict(MIXTURE.state_dict())
+    z = normal(4, 3, seed=11)
+    assert torch.equal(other.log_prob(z), MIXTURE.log_prob(z))
+
+
+def test_closed_forms_refuse_another_prior():
+    model = LinearGaussian(linear_weight())
+    model.prior = MIXTURE
+    for closed_form in (model.log_evidence, model.posterior):
+        with pytest.raises(ValueError, match=r"got a prior of type GaussianMixture, expected StandardNormal"):
+            closed_form(normal(2, 5, seed=0))
+
+
+@pytest.mark.usefixtures("no_shape_checks")
+def test_bad_mixtures():
+    for parts, message in [
+        ((WEIGHTS[:2], MEANS, CHOLESKY), "shapes"),
+        ((WEIGHTS, MEANS.float(), CHOLESKY), "one type"),
+        ((WEIGHTS, MEANS * torch.nan, CHOLESKY), "not finite"),
+        ((2 * WEIGHTS, MEANS, CHOLESKY), "sum"),
+        ((WEIGHTS, MEANS, COVARIANCES), "lower triangular"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            GaussianMixture(*parts)
+    with pytest.raises(ValueError, match=r"got a prior of 3 latents, expected latent_dim=2"):
+        GenerativeModel(mlp_decoder(2, (5,), generator=seeded(0)), LINEAR.likelihood, 2, MIXTURE)
+    with pytest.raises(ValueError, match="decoder's type"):
+        GenerativeModel(mlp_decoder(3, (5,), generator=seeded(0)), LINEAR.likelihood, 3, MIXTURE)
