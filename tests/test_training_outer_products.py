@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from pcltut.models import Gaussian, GenerativeModel, conv_decoder, mlp_decoder
 from pcltut.models.networks import draw_weights, empty_layer
-from pcltut.training.gradients import MeanGradient, joint_target
+from pcltut.training.gradients import MeanGradient, joint_target, scaled
 from pcltut.training.outer_products import KeepOuterProducts
 
 LATENT_DIM, BATCH = 3, 4
@@ -103,3 +103,12 @@ def test_autocast_is_left_alone() -> None:
         out = layer(torch.ones(BATCH, LATENT_DIM))
     (weight,) = torch.autograd.grad(out.float().sum(), (layer.weight,))
     assert weight.dtype == torch.float32 and not kept.factors[layer.weight]
+
+
+def test_gradients_that_share_memory_are_scaled_once() -> None:
+    """Autograd gives both terms of a sum one tensor, and a broadcast term a view without memory of its own."""
+    a, b, c = (torch.ones(3, requires_grad=True) for _ in range(3))
+    gradients = torch.autograd.grad(((a + b) * torch.arange(3.0)).sum() + c.sum(), (a, b, c))
+    assert all(map(torch.equal, scaled(gradients, 2.0), [2 * torch.arange(3.0)] * 2 + [torch.full((3,), 2.0)]))
+    alone = torch.autograd.grad((a * torch.arange(3.0)).sum(), (a,))
+    assert scaled(alone, 2.0)[0] is alone[0] and torch.equal(alone[0], 2 * torch.arange(3.0))

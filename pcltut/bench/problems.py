@@ -14,6 +14,7 @@ from pcltut.models import (
     mlp_decoder,
     mlp_encoder,
 )
+from pcltut.noise import standard_normal
 
 LATENT_DIM, HIDDEN, SCALE = 32, (512, 512), 0.3
 
@@ -40,10 +41,9 @@ class Problem:
         self.generator = generator
         self.model: GenerativeModel = GenerativeModel(decoder, Gaussian(SCALE), self.latent_dim).to(self.device)
         self.encoder: GaussianEncoder = encoder
-        options = {"generator": generator, "device": self.device}
-        self.x = torch.rand(self.batch, *self.event, **options) * 2 - 1
-        self.z = torch.randn(self.batch, self.latent_dim, **options)
-        self.noise = torch.randn(self.batch, self.latent_dim, **options)
+        self.x = torch.rand(self.batch, *self.event, generator=generator, device=self.device) * 2 - 1
+        self.z = standard_normal((self.batch, self.latent_dim), generator=generator)
+        self.noise = standard_normal((self.batch, self.latent_dim), generator=generator)
 
     def fused_pass(self) -> tuple[Tensor, ...]:
         """Forward and backward pass of the log-joint, for z and theta at once."""

@@ -10,6 +10,7 @@ import torch
 from pcltut.bench.problems import Problem, problems
 from pcltut.bench.table import Row
 from pcltut.bench.timing import Ratio, compare, synchronizer
+from pcltut.noise import standard_normal
 from pcltut.samplers import RMSPreconditioner
 from pcltut.training import IWAE, LPC, VAE, Algorithm
 from pcltut.training.gradients import encoder_descent, joint_target
@@ -114,7 +115,7 @@ def two_passes(problem: Problem) -> None:
     for _ in range(NUM_STEPS):
         _, score = target(states[-1])
         first_score = score if first_score is None else first_score
-        noise = torch.randn(score.shape, generator=generator, device=generator.device)
+        noise = standard_normal(score.shape, generator=generator)
         states.append(states[-1] + step_size * score + math.sqrt(2 * step_size) * noise)
     torch.autograd.grad(model.log_joint(problem.x, torch.stack(states[:-1])).mean(), theta)
     encoder_descent(list(problem.encoder.parameters()), q, z_0, first_score, None)

@@ -61,6 +61,15 @@ def joint_target(model: GenerativeModel, x: Tensor, parameters: Sequence[nn.Para
     return target
 
 
+def scaled(gradients: Sequence[Tensor], factor: float) -> Sequence[Tensor]:
+    """Fresh gradients times a number: in place, unless autograd gave two parameters one and the same memory."""
+    memory = {gradient.untyped_storage().data_ptr() for gradient in gradients}
+    if len(memory) < len(gradients) or not all(gradient.is_contiguous() for gradient in gradients):
+        return torch._foreach_mul(gradients, factor)
+    torch._foreach_mul_(gradients, factor)
+    return gradients
+
+
 def look_at(target: Target, z: Tensor) -> StepInfo:
     """A pass of its own at a state that no kernel evaluated with this target."""
     log_density, score, aux = evaluate(target, z)
@@ -176,4 +185,4 @@ def encoder_descent(
     if forward_kl is not None:
         outputs += [q.mean, q.log_scale]
         inflow += [total / forward_kl.num_states for total in (forward_kl.mean_gradient, forward_kl.log_scale_gradient)]
-    return torch._foreach_mul(torch.autograd.grad(outputs, parameters, inflow), -1 / len(z_0))
+    return scaled(torch.autograd.grad(outputs, parameters, inflow), -1 / len(z_0))

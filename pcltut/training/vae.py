@@ -10,7 +10,7 @@ from pcltut.models import GaussianEncoder, GenerativeModel
 from pcltut.noise import standard_normal
 from pcltut.objectives import elbo
 from pcltut.training.algorithm import Algorithm
-from pcltut.training.gradients import Gradients, trained_parameters
+from pcltut.training.gradients import Gradients, scaled, trained_parameters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,5 +53,5 @@ def bound_descent(
     """Descent directions of both networks for minus the mean of a bound, one value an image."""
     model_parameters, encoder_parameters = trained_parameters(model), trained_parameters(encoder)
     gradients = torch.autograd.grad(bound.sum(), (*model_parameters, *encoder_parameters))
-    descent = torch._foreach_mul(gradients, -1 / len(bound))
+    descent = scaled(gradients, -1 / len(bound))
     return tuple(descent[: len(model_parameters)]), tuple(descent[len(model_parameters) :])
