@@ -1,4 +1,4 @@
-"""The command line, `python -m pcltut`: `doctor`, `data list | get | verify`, `train`, `experiment`, `report`, `bench`."""
+"""The command line: `python -m pcltut doctor | data | train | features | experiment | report | bench`."""
 
 from pcltut.cli.app import app
 from pcltut.cli.bench_command import bench
