@@ -135,8 +135,6 @@ def test_a_short_run_writes_every_row(tmp_path: Path) -> None:
         "pcltut",
         "bench",
         "--only",
-        "d",
-        "--only",
         "g",
         "--rounds",
         "1",

@@ -19,8 +19,7 @@ place, name, num_steps, device = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 torch.set_num_threads(1)
 problem = problems(device)[place]
 work = updates(problem, dataclasses.replace(ROWS[name], num_steps=num_steps))
-for _ in range(3):
-    work()
+work()
 if device.startswith("cuda"):
     print(torch.cuda.max_memory_allocated())
 else:
@@ -32,7 +31,7 @@ NAMES = ("MLP 28x28x1", "MLP 64x64x3", "conv 28x28x1", "conv 64x64x3")
 def peak_memory(threads: int, rounds: int, device: str) -> Iterator[Row]:
     """The peak with chains of 200 steps beside that with 10; on the processor that of the whole process."""
     for place, problem in enumerate(NAMES):
-        for name in ("plain", "shared M", "Jeffreys", "incremental"):
+        for name in ("plain", "incremental"):
             peaks = [_peak(place, name, length, device) for length in LENGTHS]
             note = ", ".join(
                 f"T = {length}: {peak / 2**20:.0f} MiB" for length, peak in zip(LENGTHS, peaks, strict=True)

@@ -40,7 +40,7 @@ MEASURES: Mapping[str, Measure] = {
     "g": evaluation.measures,
     "h": memory.peak_memory,
 }
-ROUNDS = {"a": 15, "b": 9, "c": 15, "d": 15, "e": 5, "f": 9, "g": 5, "h": 1}
+ROUNDS = {"a": 9, "b": 6, "c": 9, "d": 9, "e": 3, "f": 6, "g": 5, "h": 1}
 TWO_THREADS = ("a", "c")  # on processors
 ON_A_GPU = ("a", "b", "e", "f", "g", "h")
 
