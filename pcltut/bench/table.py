@@ -60,17 +60,19 @@ def as_text(rows: Sequence[Row], titles: Mapping[str, str]) -> str:
     return "\n\n".join(parts)
 
 
-def _line(row: Row) -> dict[str, str]:
-    value = row.value
+def value_text(value: Ratio | float | None) -> str:
+    """A ratio with its interval, or a number; a dash for what was not measured."""
     if isinstance(value, Ratio):
-        shown = f"{value.median:.3f} [{value.low:.3f}, {value.high:.3f}]"
-    else:
-        shown = "-" if value is None else f"{value:.3g}"
+        return f"{value.median:.3f} [{value.low:.3f}, {value.high:.3f}]"
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _line(row: Row) -> dict[str, str]:
     return {
         "what": row.name,
         "threads": str(row.threads),
         "ms": "-" if row.milliseconds is None else f"{row.milliseconds:.3g}",
-        "ratio [95 %]": shown,
+        "ratio [95 %]": value_text(row.value),
         "goal": "" if row.goal is None else f"<= {row.goal:.2f}",
         "": " ".join(filter(None, [row.verdict, row.note])),
     }

@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from pcltut.bench import GROUPS, Row, as_text, is_red, run_bench
+from pcltut.bench.table import value_text
 from pcltut.cli.device import find_device
 from pcltut.experiments.results import write_json
 from pcltut.files import writable_path
@@ -21,7 +22,9 @@ def measure_and_show(device: str, only: tuple[str, ...], out: Path | None, round
 
     def tell(row: Row) -> None:
         rows.append(row)
-        typer.echo(f"({row.group}) {row.name}, {row.threads} thread(s) {row.verdict}", err=True)
+        typer.echo(
+            f"({row.group}) {row.name}, {row.threads} thread(s): {value_text(row.value)} {row.verdict}", err=True
+        )
 
     result = run_bench(device, only, rounds=rounds, on_row=tell)
     machine, origin = result["machine"], result["provenance"]
