@@ -5,54 +5,121 @@ In a single process, or outside `joined`, all of it does nothing. Source of the 
 
 import contextlib
 import os
+import signal
 import threading
 from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
-VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+NUMBERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+VARIABLES = (*NUMBERS, "MASTER_ADDR", "MASTER_PORT")
 _local = threading.local()
 
 
 class ProcessLost(ValueError):
     """Another process of this group ended before the work was done."""
 
+    def __init__(self, got: str) -> None:
+        super().__init__(
+            f"got {got}, expected all processes to go on; see the messages around this one, then start the same "
+            "command again: it goes on from the last checkpoint"
+        )
+
 
 @contextlib.contextmanager
 def joined(device: str) -> Iterator[str]:
     """Join the processes that torchrun started, and leave them at the end; alone where it started none.
 
-    Gives this process's device: each has a GPU of its own (nccl), or all share the processors (gloo).
+    Gives this process's device: each has a GPU of its own (nccl), or all share the processors (gloo). Of several
+    processes that fail the first raises its error, as in `one_voice`. A request to end (SIGTERM, which torchrun sends
+    to the others when one process ends) is a `ProcessLost`.
 
     Raises:
-        ValueError: torch has no such backend, there are fewer GPUs than processes, or a variable is missing.
+        ValueError: torch has no such backend, there are fewer GPUs than processes, or a variable is missing or wrong.
     """
     if "RANK" not in os.environ:
         yield device
         return
+    with one_voice():
+        device, backend = _device_and_backend(device)
+        store, number, size = next(rendezvous("env://"))
+        dist.init_process_group(backend, store=store, rank=number, world_size=size)
+    try:
+        with one_voice(store), _sigterm_raises():
+            yield device
+    finally:
+        dist.destroy_process_group()
+
+
+@contextlib.contextmanager
+def one_voice(store: dist.Store | None = None) -> Iterator[None]:
+    """Let one process report an error: the others that fail leave with exit code 1 (SystemExit).
+
+    With the group's store it is the first to fail; without, before there is a group, the first on each machine.
+    """
+    try:
+        yield
+    except (Exception, KeyboardInterrupt):
+        if not _is_first_to_fail(store):
+            raise SystemExit(1) from None
+        raise
+
+
+def _is_first_to_fail(store: dist.Store | None) -> bool:
+    if store is None:
+        return os.environ.get("LOCAL_RANK", "0") == "0"
+    try:
+        return store.add("processes that failed", 1) == 1
+    except RuntimeError:  # its host is gone: better two reports than none
+        return True
+
+
+@contextlib.contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    def ended(*_: object) -> NoReturn:
+        raise ProcessLost("a request to end")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set it
+        return
+    before = signal.signal(signal.SIGTERM, ended)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _device_and_backend(device: str) -> tuple[str, str]:
+    """This process's device, and what its processes speak through; ValueError if torchrun's variables do not fit."""
     if missing := [name for name in VARIABLES if name not in os.environ]:
         raise ValueError(f"got RANK without {missing[0]}, expected all that torchrun sets; use torchrun, or unset RANK")
+    texts = [os.environ[name] for name in NUMBERS]
+    number, size, place, size_here = (int(text) if text.isdecimal() else -1 for text in texts)
+    if not (0 <= number < size and 0 <= place < size_here <= size):
+        given = ", ".join(f"{name}={text}" for name, text in zip(NUMBERS, texts, strict=True))
+        raise ValueError(f"got {given}, expected ranks from 0 and below their sizes; use torchrun, or unset RANK")
+    if device not in ("cpu", "cuda"):
+        raise ValueError(f"got {size} processes on {device}, expected cpu or cuda; change --device")
     backend = "nccl" if device == "cuda" else "gloo"
     if not dist.is_available() or not dist.is_backend_available(backend):
         raise ValueError(
-            f"got a torch without {backend}, expected one for {os.environ['WORLD_SIZE']} processes on {device}; "
+            f"got a torch without {backend}, expected one for {size} processes on {device}; "
             "install one that has it, or start one process without torchrun"
         )
     if device == "cuda":
-        place, count = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
-        if place >= count:
+        count = torch.cuda.device_count()
+        if size_here > count:
             raise ValueError(
-                f"got {place + 1} processes on a machine with {count} GPUs, expected one for each; lower N"
+                f"got {size_here} processes on a machine with {count} GPUs, expected a GPU for each; "
+                f"use --nproc-per-node {count}"
             )
         device = f"cuda:{place}"
         torch.cuda.set_device(device)
-    dist.init_process_group(backend)
-    try:
-        yield device
-    finally:
-        dist.destroy_process_group()
+    return device, backend
 
 
 @contextlib.contextmanager
@@ -99,10 +166,7 @@ def sum_over_processes(tensors: Sequence[Tensor]) -> list[Tensor]:
     try:
         dist.all_reduce(flat)
     except RuntimeError as error:
-        raise ProcessLost(
-            "got no answer from another process, expected all to go on; see its message above, then start the same "
-            "command again: it goes on from the last checkpoint"
-        ) from error
+        raise ProcessLost("no answer from another process") from error
     parts = flat.split([tensor.numel() for tensor in tensors])
     return [part.reshape(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
 
@@ -115,16 +179,14 @@ def mean_over_processes(mean: Tensor, count: int) -> Tensor:
     return total / number
 
 
-def check_same(name: str, digest: str) -> None:
+def check_same(name: str, digest: str, remedy: str) -> None:
     """Raise ValueError unless all processes call this with one and the same text."""
     if world_size() == 1:
         return
     digests: list[str] = [""] * world_size()
     dist.all_gather_object(digests, digest)
     if len(set(digests)) > 1:
-        raise ValueError(
-            f"got {name} that differ between processes, expected the same in all; build them from the same seed"
-        )
+        raise ValueError(f"got {name} that differ between processes, expected the same in all; {remedy}")
 
 
 def _is_alone() -> bool:

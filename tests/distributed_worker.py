@@ -62,8 +62,8 @@ def caught(work: Callable[[], object]) -> str:
     return ""
 
 
-def main(folder: Path) -> None:
-    """Everything in one start, since starting is what takes time."""
+def main(folder: Path, checkpoint: Path) -> None:
+    """Everything in one start, since starting is what takes time. Writes `checkpoint` if it is not there yet."""
     with joined("cpu"):
         errors = {}
         for name, algorithm in ALGORITHMS.items():
@@ -73,9 +73,17 @@ def main(folder: Path) -> None:
             save_tensors(folder / f"{name}.{rank()}.safetensors", weights(state), {})
         noise = torch.randn(20_000, generator=torch.Generator().manual_seed(own_seed(7)), dtype=torch.float64)
         save_tensors(folder / f"noise.{rank()}.safetensors", {"noise": noise}, {})
-        state = begin(ALGORITHMS["persistent"])
-        state.step()
-        state.save(folder / "checkpoint.safetensors")
+        state = begin(ALGORITHMS["without noise"])
+        if not state.resume(checkpoint):
+            state.step()
+            state.save(checkpoint)
+        sum_over_processes([torch.zeros(1)])  # it is written
+        state = begin(ALGORITHMS["without noise"])
+        state.resume(checkpoint)
+        while state.iteration < NUM_STEPS:
+            state.step()
+        save_tensors(folder / f"went on.{rank()}.safetensors", weights(state), {})
+        errors["other checkpoints"] = caught(lambda: state.resume(checkpoint if rank() else folder / "none"))
         errors["more processes than images"] = caught(lambda: begin(VAE(), batch_size=8))  # the last batch has 1
         other = begin(VAE())
         with torch.no_grad():
@@ -94,4 +102,4 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

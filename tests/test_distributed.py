@@ -15,12 +15,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from pcltut.distributed import joined, own_part, own_seed, rank, sum_over_processes, world_size
+from pcltut.distributed import VARIABLES, joined, one_voice, own_part, own_seed, rank, sum_over_processes, world_size
 from pcltut.files import load_tensors
 from pcltut.training import Algorithm, TrainingState
 from pcltut.training.gradients import Gradients, trained_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
+CHECKPOINT = "checkpoint.safetensors"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PCLTUT_PROGRESS": "0"}
 ENVIRONMENT["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
 
@@ -29,14 +30,21 @@ def torchrun(num: int, *command: str) -> list[str]:
     return [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num}", *command]
 
 
-@pytest.fixture(scope="module", params=[2, 4])
-def run(request, tmp_path_factory) -> tuple[int, Path]:
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> dict[int, Path]:
+    """For each number of processes the folder with what they wrote; four go on from the checkpoint of two."""
+    made = {num: tmp_path_factory.mktemp(f"processes-{num}") for num in (2, 4)}
+    for num, folder in made.items():
+        command = torchrun(num, str(ROOT / "tests" / "distributed_worker.py"), str(folder), str(made[2] / CHECKPOINT))
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stderr
+    return made
+
+
+@pytest.fixture(params=[2, 4])
+def run(request, folders) -> tuple[int, Path]:
     """The number of processes, and the folder with what each of them wrote."""
-    folder = tmp_path_factory.mktemp(f"processes-{request.param}")
-    command = torchrun(request.param, str(ROOT / "tests" / "distributed_worker.py"), str(folder))
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
-    return request.param, folder
+    return request.param, folders[request.param]
 
 
 def written(folder: Path, name: str, number: int) -> dict[str, Tensor]:
@@ -124,12 +132,23 @@ def test_noise_is_independent_and_reproducible(run) -> None:
         assert torch.equal(noise[number], torch.randn(noise.shape[1], generator=generator, dtype=torch.float64))
 
 
-def test_a_checkpoint_goes_on_in_one_process(run, no_shape_checks) -> None:
-    """Without its processes, and with the same numbers."""
-    _, folder = run
-    state = worker.begin(worker.ALGORITHMS["persistent"])
-    assert state.resume(folder / "checkpoint.safetensors") and state.iteration == 1
-    state.step()
+@pytest.mark.parametrize("num", [1, 2, 4])
+def test_a_checkpoint_of_two_processes_goes_on_with_any_number(folders, num: int, no_shape_checks) -> None:
+    """Without noise the end is that of one process that never stopped."""
+    never_stopped = worker.begin(worker.ALGORITHMS["without noise"])
+    for _ in range(worker.NUM_STEPS):
+        never_stopped.step()
+    if num == 1:
+        state = worker.begin(worker.ALGORITHMS["without noise"])
+        assert state.resume(folders[2] / CHECKPOINT) and state.iteration == 1
+        while state.iteration < worker.NUM_STEPS:
+            state.step()
+        found = worker.weights(state)
+    else:
+        found = written(folders[num], "went on", num - 1)
+    for key, value in worker.weights(never_stopped).items():
+        if key not in ("history.stability_margin", "history.acceptance"):
+            torch.testing.assert_close(found[key], value, rtol=1e-6, atol=1e-6)
 
 
 def test_errors_are_one_line_in_every_process(run) -> None:
@@ -141,6 +160,7 @@ def test_errors_are_one_line_in_every_process(run) -> None:
             errors["more processes than images"],
         )
         assert re.fullmatch("ValueError: got networks .*, expected the same in all; .*", errors["other weights"])
+        assert re.fullmatch("ValueError: got checkpoints .*, expected .*; keep .*", errors["other checkpoints"])
         if number == 1:
             assert errors["one diverges"].startswith("ChainDiverged: a chain left")
         if number == 0:
@@ -155,51 +175,100 @@ def test_alone_nothing_changes() -> None:
         assert (device, world_size()) == ("cpu", 1)
 
 
+TWO = dict.fromkeys(VARIABLES, "0") | {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+
+
 @pytest.mark.parametrize(
-    ("variables", "device", "message"),
+    ("variables", "device", "backends", "message"),
     [
-        ({"RANK": "0"}, "cpu", "got RANK without WORLD_SIZE, expected all that torchrun sets; "),
-        (
-            {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"},
-            "cuda",
-            "got a torch without nccl, expected one for 2 processes on cuda; ",
-        ),
+        ({"RANK": "0"}, "cpu", ["gloo"], "got RANK without WORLD_SIZE, expected all that torchrun sets; "),
+        (TWO | {"RANK": "2"}, "cpu", ["gloo"], "got RANK=2, WORLD_SIZE=2, .*, expected ranks .*; use torchrun"),
+        (TWO | {"RANK": "one"}, "cpu", ["gloo"], "got RANK=one, .*, expected ranks from 0"),
+        (TWO | {"LOCAL_WORLD_SIZE": "3"}, "cpu", ["gloo"], "got .*LOCAL_WORLD_SIZE=3, expected ranks from 0"),
+        (TWO, "cuda", ["gloo"], "got a torch without nccl, expected one for 2 processes on cuda; install"),
+        (TWO, "cpu", [], "got a torch without gloo, expected one for 2 processes on cpu; install"),
+        (TWO, "cuda", ["nccl"], "got 2 processes on a machine with 1 GPUs, expected a GPU for each; use"),
+        (TWO, "mps", ["gloo"], "got 2 processes on mps, expected cpu or cuda; change --device"),
     ],
 )
-def test_a_group_that_cannot_be_joined_is_said_in_one_line(variables, device, message, monkeypatch) -> None:
-    monkeypatch.setattr(torch.distributed, "is_backend_available", lambda name: name != "nccl")
+def test_a_group_that_cannot_be_joined_is_said_in_one_line(variables, device, backends, message, monkeypatch) -> None:
+    monkeypatch.setattr(torch.distributed, "is_backend_available", lambda name: name in backends)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ValueError, match=message), joined(device):
         pass
+    if variables != {"RANK": "0"}:
+        monkeypatch.setenv("LOCAL_RANK", "1")
+        with pytest.raises(SystemExit, match=r"^1$"), joined(device):  # the machine's first process says it
+            pass
+
+
+def test_of_several_errors_the_first_is_said() -> None:
+    store = torch.distributed.HashStore()
+    with pytest.raises(OSError, match="the first"), one_voice(store):
+        raise OSError("the first")
+    with pytest.raises(SystemExit, match=r"^1$"), one_voice(store):
+        raise OSError("the second")
+
+
+def train(num: int, *options: str) -> list[str]:
+    return torchrun(num, "-m", "pcltut", "train", "--algorithm", "lpc", "--device", "cpu", *options)
+
+
+def lines_of_ours(messages: str) -> list[str]:
+    return [line for line in messages.splitlines() if line.startswith("error:")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--step-size", "1e30"], "error: a chain left the finite numbers .*; lower step_size"),
+    ],
+)
+def test_an_error_of_the_command_is_one_line(options: list[str], message: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        train(2, "--out", str(tmp_path), *options), env=ENVIRONMENT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode != 0
+    (line,) = lines_of_ours(done.stderr)
+    assert re.fullmatch(message, line)
 
 
 @pytest.mark.slow
 def test_a_killed_process_ends_all_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    """One line of ours; the checkpoint is whole, and two, four or one process finish from it."""
-    train = ["-m", "pcltut", "train", "--algorithm", "lpc", "--out", str(tmp_path), "--checkpoint-every", "5"]
-    process = subprocess.Popen(
-        torchrun(2, *train, "--epochs", "50"),
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        for _ in waiting(120):
-            if (tmp_path / "checkpoint.safetensors").exists():
-                break
-        (second,) = [each for each in workers_of(process.pid) if each.environ().get("RANK") == "1"]
-        second.send_signal(signal.SIGKILL)
-        _, messages = process.communicate(timeout=120)
-    assert process.returncode != 0
-    ours = [line for line in messages.splitlines() if line.startswith("error:")]
-    assert len(ours) <= 1 and all("it goes on from the last checkpoint" in line for line in ours)
-    done = int(load_tensors(tmp_path / "checkpoint.safetensors")[0]["iteration"])
-    again = subprocess.run(
-        [sys.executable, *train, "--epochs", str(done // 90 + 1)], env=ENVIRONMENT, capture_output=True, text=True
-    )
+    """Whichever it is: one line of ours, a whole checkpoint, and the same command or one process goes on from it."""
+    options, path, done = ["--out", str(tmp_path), "--checkpoint-every", "5"], tmp_path / CHECKPOINT, 0
+    for killed in ("1", "0"):
+        with subprocess.Popen(
+            train(2, *options, "--epochs", "50"),
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            for _ in waiting(120):
+                if path.exists() and iteration_of(path) > done:
+                    break
+            (worker_process,) = [each for each in workers_of(process.pid) if each.environ()["RANK"] == killed]
+            worker_process.send_signal(signal.SIGKILL)
+            output, messages = process.communicate(timeout=120)
+        assert process.returncode != 0
+        (line,) = lines_of_ours(messages)
+        assert re.fullmatch("error: got .*, expected all processes to go on; .* it goes on from the last .*", line)
+        assert not done or f"going on from iteration {done}" in output
+        done = iteration_of(path)
+    command = [sys.executable, "-m", "pcltut", "train", "--algorithm", "lpc", "--device", "cpu", *options]
+    command += ["--epochs", str(done // 90 + 1)]
+    again = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
     assert again.returncode == 0 and f"going on from iteration {done}" in again.stdout
+
+
+def iteration_of(checkpoint: Path) -> int:
+    return int(load_tensors(checkpoint)[0]["iteration"])
 
 
 def workers_of(pid: int) -> list[psutil.Process]:

@@ -53,6 +53,7 @@ class Preconditioning(enum.StrEnum):
     none = "none"
     datum = "datum"
     batch = "batch"
+    process = "process"
 
 
 class WarmStart(enum.StrEnum):

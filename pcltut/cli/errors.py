@@ -26,8 +26,6 @@ def one_line_errors(after_interrupt: Callable[[], str] = str) -> Iterator[None]:
     except Exception as error:
         if os.environ.get("PCLTUT_TRACEBACK") == "1":
             raise
-        if type(error).__name__ == "ProcessLost" and os.environ.get("RANK") != "0":
-            raise typer.Exit(1) from None  # the first process says it
         typer.echo(f"error: {describe(error)}", err=True)
         raise typer.Exit(1) from None
 

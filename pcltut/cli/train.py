@@ -17,7 +17,7 @@ from pcltut import data
 from pcltut.cli.data import check_name
 from pcltut.cli.device import find_device
 from pcltut.cli.sample_grid import describe_run, save_sample_grid
-from pcltut.distributed import alone, check_same, joined, rank, world_size
+from pcltut.distributed import alone, check_same, joined, one_voice, rank, world_size
 from pcltut.experiments import Run, Setting
 from pcltut.experiments.measurement import SEEDS_A_RUN
 from pcltut.experiments.results import difference_of, read_json
@@ -26,7 +26,7 @@ from pcltut.training import History, TrainingState, train_until
 
 CHECKPOINT, CONFIG, HISTORY, GRID = "checkpoint.safetensors", "config.json", "history.csv", "samples.png"
 HIDDEN = (512, 512)
-STEP_SIZES = {"none": 4e-4, "datum": 0.15, "batch": 0.15}
+STEP_SIZES = {"none": 4e-4, "datum": 0.15, "batch": 0.15, "process": 0.15}
 
 
 def make_run(algorithm: str, hyperparameters: dict[str, Any], seed: int, **setting: Any) -> Run:
@@ -42,9 +42,10 @@ def make_run(algorithm: str, hyperparameters: dict[str, Any], seed: int, **setti
 
 def train_and_show(run: Run, device: str, epochs: int, out: Path, checkpoint_every: int, root: Path | None) -> None:
     """Run or go on, then write history and sample grid. Of several processes (torchrun) the first writes and speaks."""
-    kind, out = find_device(device), expanded(out)
-    check_name(run.setting.data)
-    run.make_algorithm()  # before anything is written
+    with one_voice():
+        kind, out = find_device(device), expanded(out)
+        check_name(run.setting.data)
+        run.make_algorithm()  # before anything is written
     with joined(kind) as place, exclusive(out) if rank() == 0 else contextlib.nullcontext():
         say = typer.echo if rank() == 0 else lambda *message, **options: None
         compare_with_config(run, kind, out)
@@ -74,7 +75,7 @@ def begin(run: Run, device: str, root: Path | None, say: Callable[..., None]) ->
         say(f"{name}: not here yet, downloading", err=True)
         if rank() == 0:
             data.load(name, "train", root)
-    check_same("settings", json.dumps(run.to_json()))
+    check_same("settings", json.dumps(run.to_json()), "start all with the same options")
     return run.build(device=device, root=root)
 
 

@@ -1,12 +1,14 @@
 """What the processes of one training run exchange: gradients at each move, and chains that are kept."""
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
 from pcltut.distributed import check_same, own_part, sum_over_processes, world_size
-from pcltut.files import sha256_of_tensors
+from pcltut.files import expanded, sha256_of_tensors
 from pcltut.models import GenerativeModel
-from pcltut.training.checkpoint import module_tensors
+from pcltut.training.checkpoint import load_checkpoint, module_tensors
 from pcltut.training.gradients import Gradients
 
 
@@ -21,7 +23,16 @@ def check_processes(
             "change batch_size, or start fewer"
         )
     tensors = module_tensors(model, "model") | module_tensors(encoder, "encoder")
-    check_same("networks or generators", sha256_of_tensors(tensors | {"generator": generator.get_state()}, {}))
+    digest = sha256_of_tensors(tensors | {"generator": generator.get_state()}, {})
+    check_same("networks or generators", digest, "build them from the same seed")
+
+
+def checkpoint_of_all(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]] | None:
+    """The checkpoint at this path, or None where there is none; ValueError unless all processes find the same."""
+    found = load_checkpoint(path) if expanded(path).exists() else None
+    digest = "none" if found is None else sha256_of_tensors(*found)
+    check_same("checkpoints", digest, "keep the file in a folder that all machines share")
+    return found
 
 
 def average(gradients: Gradients, share: float) -> Gradients:

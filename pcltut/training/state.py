@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from pcltut.arguments import real_number, whole_number
 from pcltut.data import Images
 from pcltut.distributed import alone, own_part, own_seed, rank
-from pcltut.files import expanded
 from pcltut.models import GaussianEncoder, GenerativeModel
 from pcltut.samplers import ChainDiverged, ChainState
 from pcltut.training import checkpoint as files
@@ -22,7 +21,7 @@ from pcltut.training.fingerprint import fingerprint
 from pcltut.training.gradients import Gradients, trained_parameters
 from pcltut.training.history import COLUMNS, History, HistoryRecorder
 from pcltut.training.inputs import check_arguments
-from pcltut.training.processes import average, check_processes, rows_of_all
+from pcltut.training.processes import average, check_processes, checkpoint_of_all, rows_of_all
 
 MARGIN_EVERY = 50
 NUM_PROBES = 200  # of a schedule, when a run is compared with a checkpoint
@@ -205,9 +204,10 @@ class TrainingState:
             CheckpointError: the file is damaged, or belongs to a run with other settings, networks or data.
         """
         self._identity(0)  # says at once if these settings could never be compared
-        if not expanded(path).exists():
+        found = checkpoint_of_all(path)
+        if found is None:
             return False
-        tensors, metadata = files.load_checkpoint(path)
+        tensors, metadata = found
         for name, expected in self._identity(int(tensors.get("iteration", 0))).items():
             if metadata.get(name) != expected:
                 raise CheckpointError(
