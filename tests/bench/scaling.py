@@ -3,8 +3,9 @@
     python tests/bench/scaling.py [--processes 1 2 4] [--steps 1 10]
 
 Strong scaling: one global batch, one thread a process. Each round starts nothing anew: for each number of processes one
-job runs, and the jobs take turns. Predicted is `t_1 / N + t_sum`, with the seconds of a step alone and of an all-reduce
-of as many numbers as both networks have; where there are more processes than cores, N is the number of cores.
+job runs, and the jobs take turns. Predicted is `t_1 / N` and the exchanges: one all-reduce of as many numbers as both
+networks have, in incremental LPC one for each state, and for a shared M one small one for each state. Where there are
+more processes than cores, N is the number of cores.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from pcltut.training import LPC
 ROOT = Path(__file__).resolve().parents[2]
 SETTING = Setting(hidden=(512, 512), batch_size=250)
 ROUNDS, STEPS_A_ROUND = 5, 6
+ALL, SMALL = "all-reduce of all weights", "all-reduce of M"
 
 
 def algorithms(num_steps: int) -> dict[str, LPC]:
@@ -52,7 +54,8 @@ def work(steps: list[int]) -> None:
                 found[f"{name}, T = {num_steps}"] = median_seconds(state.step)
         numbers = sum(p.numel() for module in (state.model, state.encoder) for p in module.parameters())
         buffer = torch.zeros(numbers)
-        found["all-reduce"] = median_seconds(lambda: sum_over_processes([buffer]))
+        found[ALL] = median_seconds(lambda: sum_over_processes([buffer]))
+        found[SMALL] = median_seconds(lambda: sum_over_processes([buffer[: SETTING.latent_dim + 1]]))
         if rank() == 0:
             print(json.dumps({"seconds": found, "numbers": numbers}))
 
@@ -91,9 +94,19 @@ def main() -> None:
             seconds = statistics.median(each[row] for each in found[num])
             ratio = statistics.median(a[row] / b[row] for a, b in zip(found[alone], found[num], strict=True))
             base = statistics.median(each[row] for each in found[alone])
-            predicted = base / (base / min(num, cores) + statistics.median(each["all-reduce"] for each in found[num]))
-            cells.append(f"{1e3 * seconds:.1f}, {ratio:.2f}, {predicted if row != 'all-reduce' else 0:.2f}")
+            predicted = base / (base / min(num, cores) + statistics.median(exchange(row, each) for each in found[num]))
+            cells.append(
+                f"{1e3 * seconds:.1f}" if row in (ALL, SMALL) else f"{1e3 * seconds:.1f}, {ratio:.2f}, {predicted:.2f}"
+            )
         print(f"{row:32s}" + "".join(f"{cell:>36s}" for cell in cells))
+
+
+def exchange(row: str, seconds: dict[str, float]) -> float:
+    """Seconds that a step of a row spends on what the processes exchange."""
+    num_steps = int(row.rpartition(" ")[2]) if row not in (ALL, SMALL) else 0
+    if row.startswith("incremental"):
+        return num_steps * seconds[ALL]
+    return seconds[ALL] + (num_steps * seconds[SMALL] if row.startswith("M of all") else 0.0)
 
 
 def job(num: int, steps: list[int]) -> dict[str, float]:
