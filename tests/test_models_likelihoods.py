@@ -177,3 +177,14 @@ def test_samples_come_from_the_generator(kind):
     first, second = (kind(0.4).double().sample(loc, generator=seeded(9)) for _ in range(2))
     assert torch.equal(first, second)
     assert not torch.equal(first, kind(0.4).double().sample(loc, generator=seeded(10)))
+
+
+def test_images_and_means_broadcast_both_ways():
+    """Many points for one image, many images for one point, and more images than the mean has: against scipy."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(4, 3, generator=generator, dtype=torch.float64)
+    loc = torch.randn(5, 1, 3, generator=generator, dtype=torch.float64)
+    density = Gaussian(0.7).double()
+    expected = norm(loc.numpy(), density.scale.item()).logpdf(x.numpy()).sum(-1)
+    assert density.log_prob(x, loc).shape == (5, 4)
+    torch.testing.assert_close(density.log_prob(x, loc).detach(), torch.as_tensor(expected))

@@ -63,7 +63,7 @@ class Gaussian(_ScaledLikelihood):
         scale = self.scale
         num_pixels = math.prod(loc.shape[loc.ndim - event_ndim :])
         log_normalizer = num_pixels * (scale.log() + 0.5 * math.log(2 * math.pi))
-        square = nn.functional.mse_loss(loc, x.expand_as(loc), reduction="none")  # one pass forward, one back
+        square = nn.functional.mse_loss(*torch.broadcast_tensors(loc, x), reduction="none")  # a pass forward, one back
         return -0.5 * sum_event(square, event_ndim) / scale.square() - log_normalizer
 
     def sample(self, loc: Tensor, *, generator: torch.Generator) -> Tensor:
