@@ -13,7 +13,6 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 from torch import distributed as dist
-from torch.distributed.rendezvous import rendezvous
 
 NUMBERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 VARIABLES = (*NUMBERS, "MASTER_ADDR", "MASTER_PORT")
@@ -46,6 +45,8 @@ def joined(device: str) -> Iterator[str]:
         return
     with one_voice():
         device, backend = _device_and_backend(device)
+        from torch.distributed.rendezvous import rendezvous  # here, since not every torch has it
+
         store, number, size = next(rendezvous("env://"))
         dist.init_process_group(backend, store=store, rank=number, world_size=size)
     try:
@@ -56,7 +57,7 @@ def joined(device: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def one_voice(store: dist.Store | None = None) -> Iterator[None]:
+def one_voice(store: "dist.Store | None" = None) -> Iterator[None]:
     """Let one process report an error: the others that fail leave with exit code 1 (SystemExit).
 
     With the group's store it is the first to fail; without, before there is a group, the first on each machine.
@@ -69,7 +70,7 @@ def one_voice(store: dist.Store | None = None) -> Iterator[None]:
         raise
 
 
-def _is_first_to_fail(store: dist.Store | None) -> bool:
+def _is_first_to_fail(store: "dist.Store | None") -> bool:
     if store is None:
         return os.environ.get("LOCAL_RANK", "0") == "0"
     try:

@@ -11,7 +11,7 @@ import torch
 
 from pcltut.bench import GROUPS, Ratio, Row, as_text, compare, is_red
 from pcltut.bench.problems import Problem
-from pcltut.bench.training import two_passes
+from pcltut.bench.training import ROWS, two_passes
 from pcltut.training import LPC
 
 
@@ -121,8 +121,16 @@ def test_the_step_in_jax_computes_the_same(network: str, event: tuple[int, ...],
     np.testing.assert_allclose(np.asarray(log_scale), ours.model[-1].numpy(), rtol=1e-4)
 
 
-def test_the_plain_way_runs() -> None:
-    two_passes(Problem("", "mlp", (1, 8, 8), 2, latent_dim=3))
+def test_the_plain_way_gives_the_same_gradients(no_shape_checks) -> None:
+    """On the same noise: what is slower must not be something else."""
+    problem = Problem("", "mlp", (1, 8, 8), 4, latent_dim=3)
+    seed = torch.Generator().manual_seed(5)
+    ours = ROWS["plain"].gradients(problem.model, problem.encoder, problem.x, generator=seed)
+    problem.generator = torch.Generator().manual_seed(5)
+    problem.noise = torch.randn(4, 3, generator=problem.generator)
+    theta, phi = two_passes(problem)
+    for mine, theirs in zip((*ours.model, *ours.encoder), (*(-each for each in theta), *phi), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5 * theirs.abs().max().item())
 
 
 @pytest.mark.slow

@@ -5,8 +5,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pcltut.models import Gaussian, GenerativeModel, conv_decoder, mlp_decoder
+from pcltut.models import Gaussian, GenerativeModel, conv_decoder, mlp_decoder, mlp_encoder
 from pcltut.models.networks import draw_weights, empty_layer
+from pcltut.training import LPC
 from pcltut.training.gradients import MeanGradient, joint_target, scaled
 from pcltut.training.outer_products import KeepOuterProducts
 
@@ -112,3 +113,31 @@ def test_gradients_that_share_memory_are_scaled_once() -> None:
     assert all(map(torch.equal, scaled(gradients, 2.0), [2 * torch.arange(3.0)] * 2 + [torch.full((3,), 2.0)]))
     alone = torch.autograd.grad((a * torch.arange(3.0)).sum(), (a,))
     assert scaled(alone, 2.0)[0] is alone[0] and torch.equal(alone[0], 2 * torch.arange(3.0))
+
+
+class Kept:
+    """A tensor kept for a backward pass, which counts itself while it lives."""
+
+    now = peak = 0
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+        Kept.now += tensor.nbytes
+        Kept.peak = max(Kept.peak, Kept.now)
+
+    def __del__(self) -> None:
+        Kept.now -= self.tensor.nbytes
+
+
+def test_memory_does_not_grow_with_the_chain() -> None:
+    """Bytes of all tensors that autograd keeps at the worst moment, for chains of 1, 10 and 100 steps."""
+    generator, peaks = torch.Generator().manual_seed(2), []
+    model = GenerativeModel(mlp_decoder(LATENT_DIM, (5,), hidden=(6,), generator=generator), Gaussian(0.5), LATENT_DIM)
+    encoder = mlp_encoder((5,), LATENT_DIM, hidden=(6,), generator=generator)
+    x = torch.randn(BATCH, 5, generator=generator)
+    for num_steps in (1, 10, 100):
+        Kept.peak = Kept.now
+        with torch.autograd.graph.saved_tensors_hooks(Kept, lambda kept: kept.tensor):
+            LPC(num_steps, 1e-3).gradients(model, encoder, x, generator=generator)
+        peaks.append(Kept.peak)
+    assert peaks[0] == peaks[1] == peaks[2] > 0

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+from pcltut.bench.problems import SHAPES
 from pcltut.bench.table import Row
 
 GROWTH_GOAL = 1.05
@@ -25,12 +26,11 @@ if device.startswith("cuda"):
 else:
     print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
-NAMES = ("MLP 28x28x1", "MLP 64x64x3", "conv 28x28x1", "conv 64x64x3")
 
 
 def peak_memory(threads: int, rounds: int, device: str) -> Iterator[Row]:
     """The peak with chains of 200 steps beside that with 10; on the processor that of the whole process."""
-    for place, problem in enumerate(NAMES):
+    for place, (problem, *_) in enumerate(SHAPES):
         for name in ("plain", "incremental"):
             peaks = [_peak(place, name, length, device) for length in LENGTHS]
             note = ", ".join(

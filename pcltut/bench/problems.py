@@ -5,18 +5,17 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from pcltut.models import (
-    Gaussian,
-    GaussianEncoder,
-    GenerativeModel,
-    conv_decoder,
-    conv_encoder,
-    mlp_decoder,
-    mlp_encoder,
-)
+from pcltut.experiments.declaration import Setting
+from pcltut.experiments.run import make_networks
 from pcltut.noise import standard_normal
 
 LATENT_DIM, HIDDEN, SCALE = 32, (512, 512), 0.3
+SHAPES = (  # name, network, event, batch
+    ("MLP 28x28x1", "mlp", (1, 28, 28), 250),
+    ("MLP 64x64x3", "mlp", (3, 64, 64), 64),
+    ("conv 28x28x1", "conv", (1, 28, 28), 64),
+    ("conv 64x64x3", "conv", (3, 64, 64), 16),
+)
 
 
 @dataclasses.dataclass(eq=False)
@@ -31,16 +30,11 @@ class Problem:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        generator = torch.Generator(self.device).manual_seed(0)
-        if self.network == "mlp":
-            decoder = mlp_decoder(self.latent_dim, self.event, hidden=HIDDEN, generator=generator)
-            encoder = mlp_encoder(self.event, self.latent_dim, hidden=HIDDEN, generator=generator)
-        else:
-            decoder = conv_decoder(self.latent_dim, self.event, generator=generator)
-            encoder = conv_encoder(self.event, self.latent_dim, generator=generator)
-        self.generator = generator
-        self.model: GenerativeModel = GenerativeModel(decoder, Gaussian(SCALE), self.latent_dim).to(self.device)
-        self.encoder: GaussianEncoder = encoder
+        setting = Setting(
+            network=self.network, hidden=HIDDEN, latent_dim=self.latent_dim, likelihood="gaussian", initial_scale=SCALE
+        )
+        self.model, self.encoder = make_networks(setting, self.event, (0, 1), self.device)
+        self.generator = generator = torch.Generator(self.device).manual_seed(2)
         self.x = torch.rand(self.batch, *self.event, generator=generator, device=self.device) * 2 - 1
         self.z = standard_normal((self.batch, self.latent_dim), generator=generator)
         self.noise = standard_normal((self.batch, self.latent_dim), generator=generator)
@@ -69,10 +63,4 @@ class Problem:
 
 def problems(device: str = "cpu") -> tuple[Problem, ...]:
     """MLP and convolutions, on gray images of 28 pixels and color images of 64."""
-    shapes = (
-        ("MLP 28x28x1", "mlp", (1, 28, 28), 250),
-        ("MLP 64x64x3", "mlp", (3, 64, 64), 64),
-        ("conv 28x28x1", "conv", (1, 28, 28), 64),
-        ("conv 64x64x3", "conv", (3, 64, 64), 16),
-    )
-    return tuple(Problem(*shape, device=device) for shape in shapes)
+    return tuple(Problem(*shape, device=device) for shape in SHAPES)

@@ -2,21 +2,22 @@
 
 import math
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from pcltut.bench.problems import Problem, problems
 from pcltut.bench.table import Row
 from pcltut.bench.timing import Ratio, compare, synchronizer
 from pcltut.noise import standard_normal
-from pcltut.samplers import RMSPreconditioner
+from pcltut.samplers import RMSPreconditioner, ula
 from pcltut.training import IWAE, LPC, VAE, Algorithm
-from pcltut.training.gradients import encoder_descent, joint_target
+from pcltut.training.gradients import MeanGradient, encoder_descent, joint_target
 
 NUM_STEPS, NUM_DRAWS = 10, 8
-STEP_GOAL, PLAIN_WAY_GOAL = 1.05, 0.70
+STEP_GOAL, PLAIN_WAY_GOAL, ULA_GOAL = 1.05, 0.70, 1.10
 ROWS = {
     "plain": LPC(NUM_STEPS, 1e-4),
     "shared M": LPC(NUM_STEPS, 1e-2, preconditioner=RMSPreconditioner(share="batch")),
@@ -31,6 +32,9 @@ def training_steps(threads: int, rounds: int, device: str) -> Iterator[Row]:
         works: dict[str, Callable[[], object]] = {"bare": lambda p=problem: p.bare(NUM_STEPS)}
         works |= {name: updates(problem, algorithm) for name, algorithm in ROWS.items()}
         yield from beside("a", problem, works, "bare", threads, rounds, device, STEP_GOAL)
+    problem = problems(device)[0]
+    works = {"bare pass": problem.fused_pass, "one ULA step": ula_step(problem)}
+    yield from beside("a", problem, works, "bare pass", threads, rounds, device, ULA_GOAL)
 
 
 def plain_way(threads: int, rounds: int, device: str) -> Iterator[Row]:
@@ -105,8 +109,24 @@ def updates(problem: Problem, algorithm: Algorithm) -> Callable[[], object]:
     return work
 
 
-def two_passes(problem: Problem) -> None:
-    """What a first implementation does: sample, keep the states, then differentiate their mean log-joint."""
+def ula_step(problem: Problem) -> Callable[[], object]:
+    """One step of all chains, theta-gradient included."""
+    theta = list(problem.model.parameters())
+    kernel = ula(joint_target(problem.model, problem.x, theta), 1e-4)
+    state, total = kernel.init(problem.z), MeanGradient(theta)
+
+    def work() -> None:
+        _, info = kernel.step(state, kernel.draw(state, problem.generator))
+        total.add(info.log_density, info.aux)
+
+    return work
+
+
+def two_passes(problem: Problem) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    """What a first implementation does: sample, keep the states, then differentiate their mean log-joint.
+
+    Gives that gradient, and the encoder's descent.
+    """
     model, generator, step_size = problem.model, problem.generator, 1e-4
     target, theta = joint_target(model, problem.x), list(model.parameters())
     q = problem.encoder(problem.x)
@@ -117,5 +137,5 @@ def two_passes(problem: Problem) -> None:
         first_score = score if first_score is None else first_score
         noise = standard_normal(score.shape, generator=generator)
         states.append(states[-1] + step_size * score + math.sqrt(2 * step_size) * noise)
-    torch.autograd.grad(model.log_joint(problem.x, torch.stack(states[:-1])).mean(), theta)
-    encoder_descent(list(problem.encoder.parameters()), q, z_0, first_score, None)
+    gradient = torch.autograd.grad(model.log_joint(problem.x, torch.stack(states[:-1])).mean(), theta)
+    return gradient, encoder_descent(list(problem.encoder.parameters()), q, z_0, first_score, None)

@@ -16,6 +16,8 @@ def check_processes(
     model: GenerativeModel, encoder: nn.Module | None, num_images: int, batch_size: int, *, generator: torch.Generator
 ) -> None:
     """Raise ValueError unless each process gets images of every batch, and all begin with the same numbers."""
+    if world_size() == 1:
+        return
     smallest = min(batch_size, num_images % batch_size or batch_size)
     if smallest < world_size():
         raise ValueError(
@@ -30,8 +32,9 @@ def check_processes(
 def checkpoint_of_all(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]] | None:
     """The checkpoint at this path, or None where there is none; ValueError unless all processes find the same."""
     found = load_checkpoint(path) if expanded(path).exists() else None
-    digest = "none" if found is None else sha256_of_tensors(*found)
-    check_same("checkpoints", digest, "keep the file in a folder that all machines share")
+    if world_size() > 1:
+        digest = "none" if found is None else sha256_of_tensors(*found)
+        check_same("checkpoints", digest, "keep the file in a folder that all machines share")
     return found
 
 
