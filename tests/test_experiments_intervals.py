@@ -1,4 +1,4 @@
-"""Intervals against scipy, ranks of tuning, and when a curve reaches a target."""
+"""Intervals against scipy, and when a curve reaches a target."""
 
 import math
 
@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from pcltut.experiments import difference, paired_interval, reach_baseline, summarize, t_interval
+from pcltut.experiments import (
+    crossed_interval,
+    difference,
+    paired_interval,
+    reach_baseline,
+    summarize,
+    t_interval,
+)
 from pcltut.experiments.intervals import iterations_to_reach
-from pcltut.experiments.tuning import best_trial
 
 
 def test_the_quantile_of_five_seeds_is_the_one_in_the_tables():
@@ -35,22 +41,6 @@ def test_intervals_of_few_values():
     assert single.mean == 2.0 and math.isnan(single.half_width) and not single.excludes_zero
     with pytest.raises(ValueError, match="argument 2"):
         paired_interval([1.0, 2.0], [1.0])
-
-
-def test_the_trial_with_the_lowest_mean_rank_is_chosen():
-    rows = [
-        {"log_evidence": 10.0, "frechet": 30.0},  # ranks 1 and 2
-        {"log_evidence": 12.0, "frechet": 40.0},  # ranks 0 and 3
-        {"log_evidence": 9.0, "frechet": 10.0},  # ranks 2 and 0
-        {"log_evidence": 8.0, "frechet": 20.0},  # ranks 3 and 1
-    ]
-    assert best_trial(rows) == 2
-    rows[2]["log_evidence"] = 7.0  # now ranks 3 and 0, as much as trials 0, 1 and 3 together: evidence decides
-    assert best_trial(rows) == 1
-    failed = dict.fromkeys(("log_evidence", "frechet"))
-    assert best_trial([failed, rows[0], failed]) == 1
-    assert best_trial([failed, failed]) == 0
-    assert best_trial([{"log_evidence": 1.0}, {"log_evidence": 2.0}]) == 1  # without features
 
 
 def test_when_a_curve_reaches_a_target():
@@ -90,3 +80,35 @@ def test_differences_are_paired_by_seed():
     assert (needed.mean, shares.mean, missed) == (15.0, 0.75, 1)
     needed, shares, missed = reach_baseline(results, "lpc", at=20)  # targets 1 and 5: after 15 and 15
     assert (needed.mean, shares.mean, missed) == (15.0, 0.75, 0)
+
+
+@pytest.mark.parametrize(("of_seeds", "of_images", "of_both"), [(3.0, 20.0, 10.0), (10.0, 20.0, 3.0), (0.0, 5.0, 5.0)])
+def test_crossed_intervals_cover_the_mean_at_least_as_often_as_they_say(of_seeds, of_images, of_both):
+    """Differences m + a_s + b_i + e_si with normal parts: at 95 % the interval holds m at least that often.
+
+    2,000 repetitions: the share's standard error is .005 at .95, and 4.5 of them are allowed below.
+    """
+    rng, num_seeds, num_images, repeats = np.random.default_rng(0), 5, 60, 2000
+    covered = 0
+    for _ in range(repeats):
+        parts = of_seeds * rng.normal(size=(num_seeds, 1)), of_images * rng.normal(size=(1, num_images))
+        values = 1.0 + sum(parts) + of_both * rng.normal(size=(num_seeds, num_images))
+        interval = crossed_interval(values, np.zeros_like(values))
+        covered += abs(interval.mean - 1.0) < interval.half_width
+    assert covered / repeats > 0.95 - 4.5 * math.sqrt(0.95 * 0.05 / repeats)
+
+
+def test_crossed_intervals_shrink_only_with_both_counts():
+    """Without noise of images it is the t interval of the seeds' means; a constant difference has no width."""
+    rng = np.random.default_rng(1)
+    seeds = rng.normal(size=(5, 1))
+    interval, of_means = (
+        crossed_interval(seeds + np.zeros((5, 40)), np.zeros((5, 40))),
+        t_interval(seeds[:, 0].tolist()),
+    )
+    assert interval == pytest.approx(of_means)
+    image = rng.normal(size=(1, 40)) + np.zeros((5, 1))
+    assert crossed_interval(image + 2.0, image) == pytest.approx((2.0, 0.0, 5), abs=1e-12)
+    assert math.isnan(crossed_interval([[1.0, 2.0]], [[0.0, 0.0]]).half_width)
+    with pytest.raises(ValueError, match="stack the seeds"):
+        crossed_interval([1.0, 2.0], [0.0, 0.0])

@@ -5,6 +5,7 @@ from pcltut.experiments.declarations import EXPERIMENTS, find_experiment
 from pcltut.experiments.executor import Event, Executor, WorkerError
 from pcltut.experiments.intervals import (
     Interval,
+    crossed_interval,
     curves,
     difference,
     paired_interval,
@@ -46,6 +47,7 @@ __all__ = [
     "Setting",
     "WorkerError",
     "cost_table",
+    "crossed_interval",
     "curves",
     "difference",
     "differences_table",
