@@ -18,11 +18,12 @@ from pcltut.experiments import (
     Plan,
     Run,
     find_experiment,
-    measurement,
     report_text,
     run_experiment,
+    samples,
+    sources,
 )
-from pcltut.experiments.declaration import num_batches
+from pcltut.experiments.budgets import num_batches
 from pcltut.experiments.plan import final_run
 from pcltut.training import train_until
 
@@ -33,7 +34,7 @@ ALL = [(experiment.name, method.key) for experiment in EXPERIMENTS.values() for 
 @pytest.fixture(autouse=True)
 def nothing_kept():
     """Images kept from one test do not reach another."""
-    kept = measurement.load, measurement.feature_network
+    kept = sources.load, sources.feature_network
     for each in kept:
         each.cache_clear()
     yield
@@ -60,6 +61,8 @@ def test_one_training_step(name, key):
     assert Run.from_json(json.loads(json.dumps(run.to_json()))) == run
     if experiment.updates:
         assert run.points == run.budgets == (num_batches(experiment.updates, run.hyperparameters),)
+    elif experiment.seconds:
+        assert len(run.points) == 1 and run.points == run.budgets
     else:
         assert set(experiment.budgets) <= set(run.points) and run.points[-1] == method.max_iterations
     shape = (NUM_IMAGES, *SOURCES[experiment.setting.data].event_shape)
@@ -75,7 +78,7 @@ def test_names():
     names = {"headline", "headline-gpu", "warm-starts", "step-size", "num-steps", "temperature", "color-cifar10"}
     assert names < set(EXPERIMENTS)
     for name, experiment in EXPERIMENTS.items():
-        assert experiment.name == name and experiment.question
+        assert experiment.name == name and experiment.question and set(experiment.claimants) <= set(experiment.keys)
         assert len({method.name for method in experiment.methods}) == len(experiment.methods)
     with pytest.raises(ValueError, match="expected one of headline, headline-gpu"):
         find_experiment("headlines")
@@ -98,7 +101,7 @@ def test_declarations_are_checked():
         with pytest.raises(ValueError, match="tuning_seed"):
             dataclasses.replace(fair, **changes)
     for changes in ({"updates": 0}, {"methods": (dataclasses.replace(fair.methods[0], search={}),)}):
-        with pytest.raises(ValueError, match="expected updates and a search space"):
+        with pytest.raises(ValueError, match="expected updates or seconds and a search space"):
             dataclasses.replace(fair, **changes)
     with pytest.raises(ValueError, match="whole chains"):
         num_batches(1601, {"incremental": True, "num_steps": 10})
@@ -118,9 +121,9 @@ class MeanColors(nn.Module):
 def test_color_sets_run_end_to_end(name, tmp_path: Path, monkeypatch):
     image_sets.use_small_sets(monkeypatch, tmp_path)
     image_sets.MAKERS[name](tmp_path / "data", np.random.default_rng(0), monkeypatch)
-    monkeypatch.setattr(measurement, "feature_network", lambda name, device: MeanColors())
-    monkeypatch.setattr(measurement, "PARTS", 2)
-    monkeypatch.setattr("pcltut.experiments.plan.feature_network", lambda name, device: MeanColors())
+    for module in ("samples", "sources", "plan"):
+        monkeypatch.setattr(f"pcltut.experiments.{module}.feature_network", lambda name, device: MeanColors())
+    monkeypatch.setattr(samples, "PARTS", 2)
     declared = find_experiment(f"color-{name}")
     small = dataclasses.replace(
         declared,

@@ -9,8 +9,11 @@ import pytest
 import scipy.stats
 
 from pcltut.experiments import EXPERIMENTS, EvaluationBudget, load_results, load_search, report_text
+from pcltut.experiments.measurement import METRICS
 from pcltut.experiments.plan import final_run
+from pcltut.experiments.reports import GROUPS
 from pcltut.experiments.results import to_json
+from pcltut.experiments.tables import classes_table, ranks_table, scales_table
 from pcltut.experiments.tuning import check_search, covers
 
 RESULTS = Path(__file__).resolve().parents[1] / "book" / "results"
@@ -40,10 +43,11 @@ def test_results_are_those_of_the_declaration(name):
         assert run["hyperparameters"] == to_json(job.hyperparameters), run["method"]
         measured = run["curve"].get("iteration", [])
         assert measured == list(job.points)[: len(measured)]
-        assert run["failed"] or (measured == list(job.points) and {*map(str, results["budgets"])} < run["test"].keys())
+        assert run["failed"] or (measured == list(job.points) and {*map(str, results["budgets"])} <= run["test"].keys())
     setting = to_json(dataclasses.asdict(experiment.setting))
     for split in ("validation", "test"):  # a field from after the results has its default
-        results["setting"][split] = dataclasses.asdict(EvaluationBudget(**results["setting"][split]))
+        results["setting"][split] = to_json(dataclasses.asdict(EvaluationBudget(**results["setting"][split])))
+    results["setting"].setdefault("second_features", "none")
     assert results["setting"] == setting
     for origin in ("seeds", "devices", "commits", "versions", "command"):
         assert results["provenance"][origin]
@@ -57,38 +61,55 @@ def test_the_headline_has_five_seeds_of_every_method():
     assert {(key, seed) for key in EXPERIMENTS["headline"].keys for seed in range(1, 6)} <= runs
 
 
-def cell(values: dict[int, float], baseline: dict[int, float] | None, decimals: int) -> str:
-    """Mean and half width of the 95 % interval as tables print them, by scipy; of differences if with a baseline."""
-    numbers = np.array([value - (baseline[seed] if baseline else 0.0) for seed, value in values.items()])
-    low, high = scipy.stats.t.interval(0.95, len(numbers) - 1, loc=numbers.mean(), scale=scipy.stats.sem(numbers))
-    sign = "+" if baseline and numbers.mean() >= 0 else ""
-    star = (" *" if low > 0 or high < 0 else "") if baseline else ""
-    return f"{sign}{numbers.mean():.{decimals}f}±{(high - low) / 2:.{decimals}f}{star}"
+def interval(values: list) -> tuple[float, float]:
+    """Mean and half width of the 95 % interval by scipy; of rows of images, with the images' variance beside it."""
+    table = np.array(values, dtype=float).reshape(len(values), -1)
+    variance = scipy.stats.sem(table.mean(1)) ** 2
+    variance += scipy.stats.sem(table.mean(0)) ** 2 if table.shape[1] > 1 else 0.0
+    return table.mean(), scipy.stats.t.ppf(0.975, len(table) - 1) * variance**0.5
+
+
+def cell(metric: str, values: dict, baseline: dict | None = None) -> str:
+    """As tables print it; the difference if with a baseline."""
+    seeds = sorted(values if baseline is None else values.keys() & baseline.keys())
+    if not seeds:
+        return "-"
+    pairs = [values[seed] if baseline is None else np.subtract(values[seed], baseline[seed]) for seed in seeds]
+    mean, half = interval(pairs)
+    sign, star = ("+" if mean >= 0 else "", " *" if abs(mean) > half else "") if baseline is not None else ("", "")
+    decimals = METRICS[metric].decimals
+    return f"{sign}{mean:.{decimals}f}±{half:.{decimals}f}{star}"
 
 
 @pytest.mark.parametrize("name", COMMITTED)
 def test_the_report_prints_the_committed_numbers(name):
     """Every mean, interval and difference in the text is that of the file, computed here anew."""
     results = load_results(name)
-    names = {"log_evidence": 1, "frechet": 1, "frechet_extrapolated": 1, "density": 3, "coverage": 3}
-    found: dict[tuple[str, str, str], dict[int, float]] = {}
+    found: dict[tuple, dict] = {}
     for run in results["runs"]:
         for at, values in run["test"].items():
-            for metric in (*names, "encoder_scale", "sigma"):
-                if values.get(metric) is not None:
-                    found.setdefault((at, run["method"], metric), {})[run["seed"]] = values[metric]
+            for metric, value in values.items():
+                found.setdefault((at, run["method"], metric), {})[run["seed"]] = value
     blocks = re.split(r"\n\n", report_text(results))[1:]
-    for number, at in enumerate([*map(str, results["budgets"]), "best"]):
-        means, differences = blocks[2 * number], blocks[2 * number + 1]
-        for key, method in results["methods"].items():
-            (line,) = re.findall(rf"^{re.escape(method['name'])}  +(\S.*)$", means, re.MULTILINE)
-            expected = [
-                cell(found[at, key, metric], None, names.get(metric, 3)) if (at, key, metric) in found else "-"
-                for metric in (*names, "encoder_scale", "sigma")
-            ]
-            assert line.split() == expected, (at, key)
-            if key != results["baseline"]:
-                (line,) = re.findall(rf"^{re.escape(method['name'])}  +(\S.*)$", differences, re.MULTILINE)
-                others = {metric: found[at, results["baseline"], metric] for metric in names}
-                expected = [cell(found[at, key, metric], others[metric], names[metric]) for metric in names]
+    for at in [*map(str, results["budgets"]), "best"] if results["budgets"] else ["end"]:
+        for columns in GROUPS.values():
+            present = [metric for metric in columns if any((at, key, metric) in found for key in results["methods"])]
+            if not present:
+                continue
+            means, differences = blocks.pop(0), blocks.pop(0)
+            for key, method in results["methods"].items():
+                pattern = rf"^{re.escape(method['name'])}  +(\S.*)$"
+                values = {metric: found.get((at, key, metric), {}) for metric in present}
+                (line,) = re.findall(pattern, means, re.MULTILINE)
+                assert line.split() == [cell(*each) for each in values.items()], (at, key)
+                if key == results["baseline"]:
+                    continue
+                (line,) = re.findall(pattern, differences, re.MULTILINE)
+                expected = []
+                for metric in present:
+                    each = f"{metric}_each" if (at, key, f"{metric}_each") in found else metric
+                    pair = (found.get((at, who, each), {}) for who in (key, results["baseline"]))
+                    expected.append(cell(metric, *pair))
                 assert line.split() == " ".join(expected).split(), (at, key)
+        others = ranks_table(results, at), scales_table(results, at), classes_table(results, at)
+        blocks = blocks[sum(len(frame) > 0 and len(frame.columns) > 0 for frame in others) :]

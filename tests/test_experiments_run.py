@@ -11,6 +11,7 @@ from tiny_experiment import TINY
 
 from pcltut import data
 from pcltut.experiments import ResultError, Run, finish, single
+from pcltut.experiments.budgets import points_of
 from pcltut.experiments.plan import final_run
 from pcltut.experiments.results import rounded
 from pcltut.experiments.single import best_row, read_run, weights_file, working_file
@@ -103,7 +104,7 @@ def test_learning_rates_move_the_weights_as_adam_does():
 
 def test_schedules_fall_to_the_last_point():
     rate = run_of(learning_rate=0.2, learning_rate_schedule="cosine")._rate("learning_rate")
-    last = TINY.points(VAE, {})[-1]
+    last = points_of(TINY, VAE, {})[-1]
     assert [rate(0), rate(last // 2), rate(last)] == pytest.approx([0.2, 0.1, 0.0])
     assert rate == run_of(learning_rate=0.2, learning_rate_schedule="cosine")._rate("learning_rate")
     for wrong in ({"learning_rate": -1.0}, {"learning_rate": "1e-3"}, {"learning_rate_schedule": "up"}):
@@ -176,7 +177,7 @@ def test_a_finished_run_is_left_as_it_is(tmp_path: Path, monkeypatch):
 
 
 def test_tuning_reads_no_test_image(tmp_path: Path, monkeypatch):
-    from pcltut.experiments.measurement import load
+    from pcltut.experiments.sources import load
 
     load.cache_clear()
     original, splits = data.load, []
@@ -196,7 +197,7 @@ def test_final_runs_are_tested_at_the_budgets_and_at_their_best(tmp_path: Path):
     for values in result["test"].values():
         assert {"log_evidence", "frechet", "density", "coverage", "encoder_scale", "sigma"} <= values.keys()
     evaluations = [row["decoder_evaluations"] for row in finish(run_of(LANGEVIN), tmp_path / "lpc.json")["curve"]]
-    assert evaluations == [2 * point for point in TINY.points(LANGEVIN, {})]
+    assert evaluations == [2 * point for point in points_of(TINY, LANGEVIN, {})]
 
 
 def test_the_best_point_is_tested_with_its_own_weights(tmp_path: Path, monkeypatch):

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from pcltut import data
 from pcltut.cli import app
-from pcltut.experiments import Run, measurement
+from pcltut.experiments import Run, sources
 from pcltut.files import exclusive
 from pcltut.training import TrainingState, load_checkpoint
 
@@ -31,12 +31,12 @@ def train(*arguments):
 @pytest.fixture(autouse=True)
 def small_set(tmp_path, monkeypatch):
     """The first images of each split, in an empty folder."""
-    measurement.load.cache_clear()
+    sources.load.cache_clear()
     whole = {split: data.load("fashion-mnist-mini", split)[:NUM_IMAGES] for split in ("train", "validation")}
     monkeypatch.setattr(data, "load", lambda name, split, root=None: whole[split])
     monkeypatch.chdir(tmp_path)
     yield
-    measurement.load.cache_clear()
+    sources.load.cache_clear()
 
 
 def weights(folder: str | Path) -> dict[str, torch.Tensor]:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import typer
 from tqdm.auto import tqdm
@@ -15,10 +16,12 @@ from tqdm.auto import tqdm
 from pcltut.cli.device import find_device
 from pcltut.experiments import (
     Event,
+    Experiment,
     Plan,
     ResultError,
     find_experiment,
     load_results,
+    load_search,
     means_table,
     read_results,
     report_html,
@@ -26,7 +29,8 @@ from pcltut.experiments import (
     run_experiment,
     summary_frame,
 )
-from pcltut.experiments.costs import estimate_hours
+from pcltut.experiments.budgets import COSTS
+from pcltut.experiments.costs import batch_costs, estimate_hours
 from pcltut.experiments.plan import SEARCH
 from pcltut.experiments.results import write_json
 from pcltut.experiments.tables import as_text, points_of, repetition_table
@@ -99,6 +103,13 @@ def run_and_show(
         typer.echo(f"\n{as_text(table)}" if len(table) else "")
 
 
+def measure_and_save_costs(name: str, device: str, root: Path | None) -> None:
+    """Write the table by which budgets in seconds are turned into batches."""
+    target = results_folder() / COSTS
+    write_json(target, batch_costs(find_experiment(name), device=find_device(device), root=root))
+    typer.echo(f"{target}: written")
+
+
 def default_workers(device: str, scheduler: str | None) -> int:
     """One a core, several on a GPU; one process where the cluster has its own, or where dask is missing."""
     if scheduler is not None or importlib.util.find_spec("distributed") is None:
@@ -150,6 +161,13 @@ class Progress:
             typer.echo(f"{self.finished}/{self.runs} after {hours:.2f} h, {name}: {text}", err=True)
 
 
+def search_of(experiment: Experiment, plan: Plan | None) -> dict[str, Any] | None:
+    """The search of an experiment that is tuned, from a folder of runs or as it is committed."""
+    if not experiment.num_trials:
+        return None
+    return load_search(experiment.name) if plan is None else plan.search() or None
+
+
 def show_report(name: str, out: Path | None, save: bool, csv: Path | None, html: Path | None) -> None:
     """Print the committed results, or those of a folder, and write them where they were asked for."""
     experiment = find_experiment(name)
@@ -159,11 +177,12 @@ def show_report(name: str, out: Path | None, save: bool, csv: Path | None, html:
     if plan is not None and not plan.folder.is_dir():
         raise ResultError(f"got no folder {out}; run `python -m pcltut experiment {name} --out {out}` first")
     results = load_results(name) if plan is None else read_results(plan)
-    typer.echo(report_text(results))
+    search = search_of(experiment, plan)
+    typer.echo(report_text(results, search))
     if csv is not None:
         write_text(csv, summary_frame(results).to_csv(index=False, lineterminator="\n"))
     if html is not None:
-        write_text(html, report_html(results))
+        write_text(html, report_html(results, search))
     if plan is None:
         return
     if missing := len(plan.final()) - len(results["runs"]):

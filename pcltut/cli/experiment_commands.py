@@ -36,6 +36,10 @@ def experiment(
     tuning_only: Annotated[
         bool, typer.Option("--tuning-only", help="Stop after tuning: no test image is read.")
     ] = False,
+    costs_only: Annotated[
+        bool,
+        typer.Option("--costs-only", help="Measure what a batch costs, for budgets in seconds: on an idle machine."),
+    ] = False,
     features: Annotated[
         str | None, typer.Option(help="Other features for samples: dinov2, or none.", show_default=False)
     ] = None,
@@ -59,8 +63,11 @@ def experiment(
     """
     folder = out if out is not None else Path("runs") / name
     with one_line_errors(lambda: f"finished runs are kept in {folder}, the same command goes on"):
-        from pcltut.cli.experiment import run_and_show
+        from pcltut.cli.experiment import measure_and_save_costs, run_and_show
 
+        if costs_only:
+            measure_and_save_costs(name, device, root)
+            return
         run_and_show(
             name,
             folder,

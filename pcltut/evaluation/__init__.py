@@ -11,7 +11,13 @@ from pcltut.evaluation.latents import fit_latent_density, refined_latents
 from pcltut.evaluation.mmd import kernel_distance
 from pcltut.evaluation.neighbors import density_coverage, precision_recall
 from pcltut.evaluation.path_bound import ula_path_bound
-from pcltut.evaluation.reference import SampleQuality, pixel_gaussian_samples, reference_quality, sample_quality
+from pcltut.evaluation.reference import (
+    SampleQuality,
+    huddled_images,
+    pixel_gaussian_samples,
+    reference_quality,
+    sample_quality,
+)
 
 __all__ = [
     "ColorFeatures",
@@ -27,6 +33,7 @@ __all__ = [
     "fit_latent_density",
     "frechet_distance",
     "frechet_distance_extrapolated",
+    "huddled_images",
     "kernel_distance",
     "load_color_features",
     "load_feature_net",

@@ -1,9 +1,9 @@
-"""Sample quality in one call, and the two ends of its scale: real images, and images without structure."""
+"""Sample quality in one call, and what it gives real images, images without structure, and images that huddle."""
 
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from pcltut.arguments import whole_number
@@ -11,6 +11,8 @@ from pcltut.evaluation.features import check_images
 from pcltut.evaluation.frechet import frechet_distance, frechet_distance_extrapolated
 from pcltut.evaluation.neighbors import density_coverage
 from pcltut.noise import standard_normal
+
+NEIGHBORS = 20  # whose mean is one huddled image
 
 
 class SampleQuality(NamedTuple):
@@ -55,6 +57,29 @@ def pixel_gaussian_samples(
         )
     noise = standard_normal((num_samples, *x.shape[1:]), generator=generator).to(x)
     return (x.mean(0) + x.std(0) * noise).clamp(-1, 1)
+
+
+def huddled_images(
+    x: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"], num_samples: int
+) -> dict[str, Float[Tensor, "samples c h w"]]:
+    """Images that no one would take for a sample of the data, and that huddle where the data are dense.
+
+    "mean image" and "mean of class 0": one image again and again. "means of 20 neighbors": each image's mean over
+    itself and the 19 nearest to it, pixel by pixel. A measure that prefers them to what they are made of rewards
+    huddling, as density does.
+    """
+    num_samples = whole_number("num_samples", num_samples)
+    if len(x) < max(num_samples, NEIGHBORS) or not bool((labels == 0).any()):
+        raise ValueError(
+            f"got {len(x)} images, {int((labels == 0).sum())} of them of class 0, expected num_samples={num_samples} "
+            f"and {NEIGHBORS} or more, one of class 0 among them; pass more images"
+        )
+    neighbors = torch.cdist(x[:num_samples].flatten(1), x.flatten(1)).topk(NEIGHBORS, largest=False).indices
+    return {
+        "mean image": x.mean(0, keepdim=True).expand(num_samples, *x.shape[1:]),
+        "mean of class 0": x[labels == 0].mean(0, keepdim=True).expand(num_samples, *x.shape[1:]),
+        "means of 20 neighbors": torch.stack([x[each].mean(0) for each in neighbors]),
+    }
 
 
 @torch.no_grad()

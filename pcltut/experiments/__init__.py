@@ -16,6 +16,7 @@ from pcltut.experiments.intervals import (
 )
 from pcltut.experiments.measurement import METRICS, measure
 from pcltut.experiments.plan import Plan, read_results, run_experiment
+from pcltut.experiments.reports import report_html, report_text
 from pcltut.experiments.results import ResultError, load_results, load_search
 from pcltut.experiments.run import Run
 from pcltut.experiments.single import finish
@@ -24,8 +25,6 @@ from pcltut.experiments.tables import (
     differences_table,
     means_table,
     reach_table,
-    report_html,
-    report_text,
     search_table,
     summary_frame,
     verdict,

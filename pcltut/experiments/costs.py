@@ -8,12 +8,16 @@ from typing import Any
 
 import torch
 
+from pcltut.experiments.declaration import Experiment
 from pcltut.experiments.measurement import measure
 from pcltut.experiments.results import provenance
 from pcltut.experiments.run import Run
+from pcltut.experiments.tuning import draw_trials
 from pcltut.samplers import ChainDiverged
 
 ROUNDS, ITERATIONS = 9, 6
+STEPS = (1, 2, 5, 10, 20)  # lengths of chains whose batches are timed
+ENDLESS = 10_000  # batches of a schedule that does not end while it is timed
 
 
 def seconds_an_iteration(
@@ -39,6 +43,27 @@ def seconds_an_iteration(
                 continue
             found[name] += times[1:]
     return {name: statistics.median(times) for name, times in found.items() if times}
+
+
+def batch_costs(experiment: Experiment, *, device: str = "cpu", root: Any = None) -> dict[str, Any]:
+    """Median seconds of a batch of each method for several lengths of chains, with their origin.
+
+    Budgets in seconds are turned into batches by it once, and runs have so many, however fast the machine then is.
+    """
+    runs = {}
+    for method in experiment.methods:
+        first = {**draw_trials(method, 1)[0], "learning_rate": 1e-4, "encoder_learning_rate": 1e-4}
+        if "step_size" in first:
+            first["step_size"] = method.search["step_size"][0]
+        for num_steps in STEPS if "num_steps" in method.search else (first.get("num_steps", 1),):
+            values = {**first, "num_steps": num_steps} if "num_steps" in first else first
+            runs[method.key, num_steps] = Run(experiment.setting, method.algorithm, values, 0, (ENDLESS,))
+    named = {f"{key} {num_steps}": run for (key, num_steps), run in runs.items()}
+    seconds = seconds_an_iteration(named, device=device, root=root)
+    table: dict[str, dict[str, float]] = {}
+    for key, num_steps in runs:
+        table.setdefault(key, {})[str(num_steps)] = seconds[f"{key} {num_steps}"]
+    return {"seconds_a_batch": table, "provenance": provenance(device)}
 
 
 def _timed(step: Any, device: str) -> float:

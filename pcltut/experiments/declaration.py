@@ -20,6 +20,8 @@ class EvaluationBudget:
         num_samples: decoder means of prior draws that are compared with as many images of the split (0: none).
         num_latents: training images whose refined latents a density is fitted to, whose draws are then compared, too
             (0: none).
+        num_checked: of the images, the first, whose evidence is estimated with 300 and 3,000 bridges, too (0: none).
+        scales: standard deviations s; decoder means at draws of N(0, s^2 I) are compared for each of them.
     """
 
     num_images: int = 64
@@ -28,6 +30,8 @@ class EvaluationBudget:
     num_leapfrog: int = 2
     num_samples: int = 1000
     num_latents: int = 0
+    num_checked: int = 0
+    scales: tuple[float, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Setting:
         initial_scale: sigma of the likelihood before training; it is learned.
         features: network whose features samples are judged on: "feature-net" (28x28 gray), "inception-v3" or "dinov2"
             (color), or "none".
+        second_features: another network that samples are judged on in final tests: "random-net" (28x28 gray, the
+            feature net's architecture with random weights), or "none".
         num_train: the first images of the training split; None for all.
         validation: what is spent at each point of the curve, on the validation split.
         test: what is spent at the budgets and at the best point, on the test split, in final runs only.
@@ -52,6 +58,7 @@ class Setting:
     initial_scale: float = 0.4
     batch_size: int = 100
     features: Literal["feature-net", "inception-v3", "dinov2", "none"] = "feature-net"
+    second_features: Literal["random-net", "none"] = "none"
     num_train: int | None = None
     validation: EvaluationBudget = EvaluationBudget()
     test: EvaluationBudget = EvaluationBudget(num_images=100, num_bridges=300, num_samples=2000)
@@ -96,11 +103,15 @@ class Experiment:
         updates: the budget: optimizer steps of the decoder in every run, which is measured at its end alone. An update
             of incremental LPC is one state of a chain, of all others one batch. 0 where each method has a length of its
             own, with `budgets` and a `curve`.
+        seconds: the budget in the place of `updates`: as many batches as the committed table of costs gives a method
+            in that time, see `pcltut.experiments.budgets`.
         num_trials: quasi-random draws from each method's search space; 0 where nothing is searched.
         tuning_seed: seed of all trials, not one of `seeds`.
         refinement_seed: seed at which the best trial is compared with its neighbors, not one of the others.
         budgets: iterations at which final runs are measured on the test split.
         curve: iterations at which final runs are measured on the validation split, as far as a method goes.
+        claimants: keys of methods of which one makes the claim against the baseline: the one whose chosen point has the
+            highest validation log-evidence.
         tuned_in: name of an experiment whose search gives hyperparameters, see `Method.tuned_as`.
         notes: what a reader must know, printed above the tables.
     """
@@ -112,11 +123,13 @@ class Experiment:
     baseline: str = "vae"
     seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
     updates: int = 0
+    seconds: float = 0.0
     num_trials: int = 0
     tuning_seed: int = 0
     refinement_seed: int = 100
     budgets: tuple[int, ...] = (320, 1600)
     curve: tuple[int, ...] = (20, 40, 80, 160, 320, 480, 640, 960, 1280, 1600)
+    claimants: tuple[str, ...] = ()
     tuned_in: str = ""
     notes: tuple[str, ...] = ()
 
@@ -133,10 +146,10 @@ class Experiment:
                 f"got tuning_seed={self.tuning_seed} and refinement_seed={self.refinement_seed} with the final seeds "
                 f"{self.seeds}, expected different ones; change them"
             )
-        if not self.updates or not all(method.search for method in self.methods):
+        if not self.has_one_budget or not all(method.search for method in self.methods):
             raise ValueError(
-                f"got num_trials={self.num_trials} in {self.name}, expected updates and a search space of each "
-                "method; give them, or num_trials=0"
+                f"got num_trials={self.num_trials} in {self.name}, expected updates or seconds and a search space of "
+                "each method; give them, or num_trials=0"
             )
 
     def method(self, key: str) -> Method:
@@ -147,27 +160,11 @@ class Experiment:
         raise ValueError(f"got no method {key!r} in {self.name}, expected one of {', '.join(self.keys)}; choose one")
 
     @property
+    def has_one_budget(self) -> bool:
+        """Whether all methods have the same budget and are measured at its end alone."""
+        return bool(self.updates or self.seconds)
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """The keys of all methods, in the order of the tables."""
         return tuple(method.key for method in self.methods)
-
-    def points(self, method: Method, hyperparameters: Mapping[str, Value]) -> tuple[int, ...]:
-        """Batches after which a run of the method is measured, the last being its end."""
-        if self.updates:
-            return (num_batches(self.updates, hyperparameters),)
-        points = {point for point in (*self.curve, *self.budgets) if point <= method.max_iterations}
-        return tuple(sorted(points | {method.max_iterations}))
-
-
-def num_batches(updates: int, hyperparameters: Mapping[str, Value]) -> int:
-    """Batches in which the decoder gets that many updates: `num_steps` of them a batch if incremental, else one.
-
-    Raises:
-        ValueError: the last batch would not be whole.
-    """
-    if not hyperparameters.get("incremental", False):
-        return updates
-    num_steps = hyperparameters["num_steps"]
-    if updates % num_steps:
-        raise ValueError(f"got {updates} updates in chains of {num_steps} states, expected whole chains; change either")
-    return updates // num_steps

@@ -70,11 +70,11 @@ def crossed_interval(values: npt.ArrayLike, baseline: npt.ArrayLike) -> Interval
     return Interval(mean, float(quantile * math.sqrt(of_seeds / count + of_images / num_images)), count)
 
 
-def values_by_seed(results: Mapping[str, Any], method: str, at: str | int, name: str) -> dict[int, float]:
+def values_by_seed(results: Mapping[str, Any], method: str, at: str | int, name: str) -> dict[int, Any]:
     """A metric on the test split by seed, for the runs that have it.
 
     Args:
-        at: a budget in iterations, or "best" for the best point by validation.
+        at: a budget in iterations, "best" for the best point by validation, or "end" where runs have one point.
         name: of the metric, such as "log_evidence".
     """
     found = {}
@@ -91,11 +91,19 @@ def summarize(results: Mapping[str, Any], method: str, at: str | int, name: str)
 
 
 def difference(results: Mapping[str, Any], method: str, at: str | int, name: str, baseline: str = "") -> Interval:
-    """Mean and 95 % t interval of a metric's differences from the baseline, over the seeds that both have."""
+    """Mean and 95 % interval of a metric's differences from the baseline, over the seeds that both have.
+
+    Where the metric was kept for each image, images are paired, too: see `crossed_interval`.
+    """
+    interval = paired_interval
+    if values_by_seed(results, method, at, f"{name}_each"):
+        name, interval = f"{name}_each", crossed_interval
     values = values_by_seed(results, method, at, name)
     others = values_by_seed(results, baseline or results["baseline"], at, name)
     seeds = sorted(values.keys() & others.keys())
-    return paired_interval([values[seed] for seed in seeds], [others[seed] for seed in seeds])
+    if not seeds:
+        return t_interval([])
+    return interval([values[seed] for seed in seeds], [others[seed] for seed in seeds])
 
 
 def curves(results: Mapping[str, Any], method: str, column: str) -> tuple[list[int], list[list[float | None]]]:

@@ -1,35 +1,22 @@
 """How good a model is: log-evidence, and samples compared with images."""
 
-import functools
+import dataclasses
 import math
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 
-from pcltut import data
 from pcltut.data import Images
-from pcltut.evaluation import (
-    ais_log_evidence,
-    bdmc,
-    bits_per_dimension,
-    density_coverage,
-    fit_latent_density,
-    frechet_distance,
-    frechet_distance_extrapolated,
-    load_color_features,
-    load_feature_net,
-    reference_quality,
-    refined_latents,
-)
+from pcltut.evaluation import ais_log_evidence, bdmc, bits_per_dimension
 from pcltut.experiments.declaration import EvaluationBudget, Setting
+from pcltut.experiments.samples import Judge, class_shares, fitted_prior, judge_of, nearness, over_scales
+from pcltut.experiments.sources import CHUNK, load
 from pcltut.models import GaussianEncoder, GenerativeModel
 
 SEEDS_A_RUN = 5  # weights of decoder and encoder, training, measurements on validation and on test
-CHUNK = 500  # images that are decoded at once
-PARTS = 4  # smallest parts in the extrapolation of the Frechet distance
-REFERENCE_IMAGES = 20_000
 GAP_IMAGES = 16  # images that a model draws to find its BDMC gap
+CHECK_BRIDGES = (300, 3000)  # of the images whose evidence is measured more thoroughly
+EACH = "log_evidence_each"  # of all images, one by one
 
 
 class Metric(NamedTuple):
@@ -40,16 +27,34 @@ class Metric(NamedTuple):
     decimals: int
 
 
+SAMPLE_METRICS = {
+    "frechet": Metric("Frechet", False, 1),
+    "frechet_extrapolated": Metric("Frechet (inf)", False, 1),
+    "kernel_distance": Metric("kernel", False, 3),
+    "precision": Metric("precision", True, 3),
+    "recall": Metric("recall", True, 3),
+    "density": Metric("density", True, 3),
+    "coverage": Metric("coverage", True, 3),
+}
+SAMPLERS = {"": "N(0, I)", "_fitted": "fitted", "_draws": "fitted to draws"}
+NETWORKS = {"": "", "_second": ", 2nd net"}
 METRICS = {
     "log_evidence": Metric("log-evidence", True, 1),
     "bdmc_gap": Metric("BDMC gap", None, 1),
+    "log_evidence_checked": Metric("of the checked", True, 1),
+    **{f"log_evidence_{num}": Metric(f"{num:,} bridges", True, 1) for num in CHECK_BRIDGES},
+    "log_evidence_fitted": Metric("log-evidence (fitted)", True, 1),
     "bits_per_dimension": Metric("bits/dim", False, 3),
-    "frechet": Metric("Frechet", False, 1),
-    "frechet_extrapolated": Metric("Frechet (inf)", False, 1),
-    "density": Metric("density", True, 3),
-    "coverage": Metric("coverage", True, 3),
-    "frechet_fitted": Metric("Frechet (fitted)", False, 1),
-    "coverage_fitted": Metric("coverage (fitted)", True, 3),
+    **{
+        f"{name}{sampler}{network}": metric._replace(
+            title=metric.title + (f" ({sampler_title}{network_title})" if sampler or network else "")
+        )
+        for sampler, sampler_title in SAMPLERS.items()
+        for network, network_title in NETWORKS.items()
+        for name, metric in SAMPLE_METRICS.items()
+    },
+    "components": Metric("components", None, 0),
+    "nearest_training": Metric("to training / test's", None, 3),
     "encoder_scale": Metric("encoder std", None, 3),
     "sigma": Metric("sigma", None, 3),
 }
@@ -64,34 +69,43 @@ def measure(
     seed: int,
     device: str = "cpu",
     root: Any = None,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """All metrics of a model on the validation or the test split.
 
     Log-evidence is the mean over images of AIS from the prior, the same for every method, with or without encoder: a
     lower bound in expectation, in nats an image; on the test split the BDMC gap says how far off it may be on images
-    that the model draws itself. Frechet distance, density and coverage compare the decoder's means at
-    prior draws (no pixel noise) with images, on the setting's features. Noise depends on the seed alone, not on the
-    method.
+    that the model draws itself. Samples are the decoder's means (no pixel noise) at draws of N(0, I) and, where the
+    budget says so, of the density fitted to training images' latents; they are compared with images on the setting's
+    features. Noise depends on the seed alone, not on the method.
 
     Args:
         seed: of the run.
     """
-    budget = setting.test if split == "test" else setting.validation
-    generator = torch.Generator(device).manual_seed(SEEDS_A_RUN * seed + (4 if split == "test" else 3))
+    final = split == "test"
+    budget = setting.test if final else setting.validation
+    generator = torch.Generator(device).manual_seed(SEEDS_A_RUN * seed + (4 if final else 3))
     images = load(setting.data, split, device, root)
-    found: dict[str, float] = {"sigma": model.likelihood.scale.item()}
+    found: dict[str, Any] = {"sigma": model.likelihood.scale.item()}
     if encoder is not None:
         with torch.no_grad():
             found["encoder_scale"] = encoder(images[: max(budget.num_images, CHUNK)].as_float()).scale.mean().item()
     if budget.num_images:
-        found |= evidence(
-            setting, model, images[: budget.num_images], budget, generator=generator, final=split == "test"
-        )
-    if budget.num_samples and setting.features != "none":
-        found |= samples(setting, model, images, budget, generator=generator, final=split == "test")
-        if budget.num_latents:
-            train = load(setting.data, "train", device, root)[: setting.num_train][: budget.num_latents]
-            found |= fitted_samples(setting, model, encoder, train, images, budget, generator=generator)
+        found |= evidence(setting, model, images[: budget.num_images], budget, generator=generator, final=final)
+    if not budget.num_samples or setting.features == "none":
+        return found
+    judge = judge_of(setting, budget, images, thorough=final, generator=generator)
+    found |= judge.metrics(model, model.sample_prior(judge.num_samples, generator=generator))
+    if budget.num_latents:
+        train = load(setting.data, "train", device, root)[: setting.num_train][: budget.num_latents]
+        found |= fitted(setting, model, encoder, train, judge, budget)
+    if budget.scales:
+        validation = load(setting.data, "validation", device, root)
+        judges = {
+            "validation": judge_of(setting, setting.validation, validation, thorough=True, generator=generator),
+            split: judge,
+        }
+        judges = {name: each._replace(networks={"": setting.features}) for name, each in judges.items()}
+        found["over_scales"] = over_scales(model, judges, budget.scales, generator=generator)
     return found
 
 
@@ -103,104 +117,70 @@ def evidence(
     *,
     generator: torch.Generator,
     final: bool,
-) -> dict[str, float]:
-    """Mean log-evidence by AIS, in nats an image; for binned pixels also in bits a pixel; in final tests BDMC's gap."""
-    walk = {
-        "num_bridges": budget.num_bridges,
-        "num_chains": budget.num_chains,
-        "num_leapfrog": budget.num_leapfrog,
-        "generator": generator,
-    }
-    found = ais_log_evidence(model, images.as_float(), **walk).log_evidence
-    values = {"log_evidence": found.mean().item()}
+) -> dict[str, Any]:
+    """Mean log-evidence by AIS, in nats an image; for binned pixels also in bits a pixel.
+
+    In final tests also each image's own, BDMC's gap, and the mean over the first images with more bridges.
+    """
+    walk = {"num_chains": budget.num_chains, "num_leapfrog": budget.num_leapfrog, "generator": generator}
+
+    def estimate(images: Images, num_bridges: int) -> torch.Tensor:
+        return ais_log_evidence(model, images.as_float(), num_bridges=num_bridges, **walk).log_evidence
+
+    found = estimate(images, budget.num_bridges)
+    values: dict[str, Any] = {"log_evidence": found.mean().item()}
     if setting.likelihood == "discretized":
         values["bits_per_dimension"] = bits_per_dimension(found, images.event_shape).mean().item()
     if final:
-        values["bdmc_gap"] = bdmc(model, min(GAP_IMAGES, budget.num_images), **walk).gap
+        values["bdmc_gap"] = bdmc(model, min(GAP_IMAGES, budget.num_images), num_bridges=budget.num_bridges, **walk).gap
+        values[EACH] = found.tolist()
+    if budget.num_checked:
+        values["log_evidence_checked"] = found[: budget.num_checked].mean().item()
+        for num_bridges in CHECK_BRIDGES:
+            checked = estimate(images[: budget.num_checked], num_bridges)
+            values[f"log_evidence_{num_bridges}"] = checked.mean().item()
     return values
 
 
-def samples(
-    setting: Setting,
-    model: GenerativeModel,
-    images: Images,
-    budget: EvaluationBudget,
-    *,
-    generator: torch.Generator,
-    final: bool,
-) -> dict[str, float]:
-    """Distances between images and the decoder's means at as many prior draws; extrapolated in final tests."""
-    real = _real_features(setting.features, images, min(budget.num_samples, len(images)))
-    z = model.sample_prior(len(real), generator=generator)
-    fake = _decoded_features(setting.features, model, z)
-    if not bool(torch.isfinite(fake).all()):
-        return dict.fromkeys(("frechet", "density", "coverage"), math.nan)
-    density, coverage = density_coverage(real, fake)
-    values = {"frechet": frechet_distance(real, fake), "density": density, "coverage": coverage}
-    if final and len(real) // PARTS > real.shape[1]:
-        values["frechet_extrapolated"] = frechet_distance_extrapolated(real, fake, generator=generator, max_parts=PARTS)
-    return values
-
-
-def fitted_samples(
+def fitted(
     setting: Setting,
     model: GenerativeModel,
     encoder: GaussianEncoder | None,
     train: Images,
-    images: Images,
+    judge: Judge,
     budget: EvaluationBudget,
-    *,
-    generator: torch.Generator,
-) -> dict[str, float]:
-    """As `samples`, at draws of the density fitted to training images' refined latents; nan where there is none."""
-    real = _real_features(setting.features, images, min(budget.num_samples, len(images)))
-    missing = dict.fromkeys(("frechet_fitted", "coverage_fitted"), math.nan)
-    latents = refined_latents(model, encoder, train.as_float(), generator=generator)
-    if not bool(torch.isfinite(latents).all()):
-        return missing
-    z = fit_latent_density(latents).sample(len(real), generator=generator)
-    fake = _decoded_features(setting.features, model, z)
-    if not bool(torch.isfinite(fake).all()):
-        return missing
-    coverage = density_coverage(real, fake)[1]
-    return {"frechet_fitted": frechet_distance(real, fake), "coverage_fitted": coverage}
+) -> dict[str, Any]:
+    """Samples of the density fitted to training images' refined latents; nan where there is none.
+
+    In final tests also the evidence under it, how far its samples are from training images, and samples of a density
+    fitted to the encoder's draws alone.
+    """
+    generator, num = judge.generator, judge.num_samples
+    under_it = fitted_prior(model, encoder, train, generator=generator)
+    if under_it is None:
+        return {"frechet_fitted": math.nan, "coverage_fitted": math.nan}
+    z = under_it.sample_prior(num, generator=generator)
+    found: dict[str, Any] = _renamed(judge.metrics(model, z), "_fitted")
+    found["components"] = len(under_it.prior.weights)
+    if not judge.thorough:
+        return found
+    found["nearest_training"] = nearness(judge, setting.features, model, z, train)
+    images, once = judge.images[: budget.num_images], dataclasses.replace(budget, num_checked=0)
+    values = evidence(setting, under_it, images, once, generator=generator, final=False) if budget.num_images else {}
+    found |= {f"{name}_fitted": value for name, value in values.items() if name == "log_evidence"}
+    if encoder is not None:
+        draws = fitted_prior(model, encoder, train, refined=False, generator=generator)
+        if draws is not None:
+            found |= _renamed(judge.metrics(model, draws.sample_prior(num, generator=generator)), "_draws")
+    if setting.features == "feature-net":
+        prior = model.sample_prior(num, generator=generator)
+        found |= {"classes": class_shares(model, prior), "classes_fitted": class_shares(model, z)}
+    return found
 
 
-def references(setting: Setting, device: str = "cpu", root: Any = None) -> dict[str, dict[str, float]]:
-    """The floor and the ceiling of the sample metrics on the test split, from `reference_quality`."""
-    if not setting.test.num_samples or setting.features == "none":
-        return {}
-    test, train = (load(setting.data, split, device, root) for split in ("test", "train"))
-    num = min(setting.test.num_samples, len(test), len(train))
-    rows = reference_quality(
-        feature_network(setting.features, device),
-        train[:REFERENCE_IMAGES].as_float(),
-        test[:num].as_float(),
-        num,
-        generator=torch.Generator(device).manual_seed(0),
-    )
-    return {name: row._asdict() for name, row in rows.items()}
-
-
-@functools.lru_cache(maxsize=8)
-def load(name: str, split: str, device: str, root: Any = None) -> Images:
-    """A split on its device, kept for the next run in the same process."""
-    return data.load(name, split, root).to(device)
-
-
-@functools.lru_cache(maxsize=2)
-def feature_network(name: str, device: str) -> torch.nn.Module:
-    """The network whose features samples are judged on, kept for the next run in the same process."""
-    return load_feature_net().to(device) if name == "feature-net" else load_color_features(name, device)
-
-
-@functools.lru_cache(maxsize=8)
-def _real_features(name: str, images: Images, num: int) -> Tensor:
-    with torch.no_grad():
-        return feature_network(name, str(images.device))(images[:num].as_float())
-
-
-@torch.no_grad()
-def _decoded_features(name: str, model: GenerativeModel, z: Tensor) -> Tensor:
-    network = feature_network(name, str(z.device))
-    return torch.cat([network(model.decode(part)) for part in z.split(CHUNK)])
+def _renamed(metrics: dict[str, float], sampler: str) -> dict[str, float]:
+    """The same metrics for draws of another density; a second network's ending stays last."""
+    return {
+        f"{name.removesuffix('_second')}{sampler}{'_second' if name.endswith('_second') else ''}": value
+        for name, value in metrics.items()
+    }

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from pcltut.data import DataError, available
+from pcltut.experiments.budgets import points_of
 from pcltut.experiments.costs import measure_costs
 from pcltut.experiments.declaration import Experiment, Method, Value
 from pcltut.experiments.executor import Event, Executor
-from pcltut.experiments.measurement import feature_network, references
 from pcltut.experiments.results import ResultError, collect, read_json, write_json
 from pcltut.experiments.run import Run
+from pcltut.experiments.samples import references
 from pcltut.experiments.single import read_run, weights_file, working_file
+from pcltut.experiments.sources import feature_network
 from pcltut.experiments.tuning import check_search, choose, covers, draw_trials, refinement_runs, trial_runs
 from pcltut.files import exclusive, expanded, package_commit, results_folder
 
@@ -144,10 +146,9 @@ def final_run(experiment: Experiment, method: Method, seed: int, search: Mapping
     chosen = search.get("methods", {}).get(key, {}).get("hyperparameters", {})
     first = draw_trials(method, 1)[0] if experiment.num_trials else method.guess
     values: dict[str, Value] = {**first, **chosen, **method.fixed}
-    points = experiment.points(method, values)
-    return Run(
-        experiment.setting, method.algorithm, values, seed, points, points if experiment.updates else experiment.budgets
-    )
+    points = points_of(experiment, method, values)
+    budgets = points if experiment.has_one_budget else experiment.budgets
+    return Run(experiment.setting, method.algorithm, values, seed, points, budgets)
 
 
 def run_experiment(

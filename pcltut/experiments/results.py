@@ -124,7 +124,7 @@ def collect(experiment: Experiment, runs: Mapping[tuple[str, int], Mapping], ext
         "question": experiment.question,
         "notes": list(experiment.notes),
         "baseline": experiment.baseline,
-        "budgets": list(experiment.budgets),
+        "budgets": [] if experiment.has_one_budget else list(experiment.budgets),
         "setting": to_json(dataclasses.asdict(experiment.setting)),
         "methods": {m.key: {"name": m.name, "max_iterations": m.max_iterations} for m in experiment.methods},
         "provenance": {

@@ -10,8 +10,9 @@ import torch
 from pcltut.arguments import one_of, real_number
 from pcltut.data import Images
 from pcltut.experiments.declaration import AlgorithmName, EvaluationBudget, Setting, Value
-from pcltut.experiments.measurement import SEEDS_A_RUN, load, measure
+from pcltut.experiments.measurement import SEEDS_A_RUN, measure
 from pcltut.experiments.results import to_json
+from pcltut.experiments.sources import load
 from pcltut.models import (
     DiscretizedGaussian,
     Gaussian,
@@ -57,7 +58,7 @@ class Run:
             "datum" or "batch", with `decay`, `eps` and `freeze_after` beside it.
         points: iterations at which the run is measured on the validation split. Schedules end at the last.
         budgets: those of them at which it is measured on the test split, too, as it then is at its best point by
-            validation. A run without budgets reads no test image.
+            validation if there are several points. A run without budgets reads no test image.
     """
 
     setting: Setting
@@ -110,6 +111,11 @@ class Run:
         device = str(state.generator.device)
         return measure(self.setting, state.model, state.encoder, split, seed=self.seed, device=device, root=root)
 
+    @property
+    def is_curve(self) -> bool:
+        """Whether it is measured along the way, and not at its end alone."""
+        return len(self.points) > 1
+
     def to_json(self) -> dict[str, Any]:
         """All of it, as JSON has it."""
         return to_json(dataclasses.asdict(self))
@@ -119,7 +125,7 @@ class Run:
         """The run that `to_json` wrote."""
         try:
             setting = dict(content["setting"])
-            budgets = {name: EvaluationBudget(**setting.pop(name)) for name in ("validation", "test")}
+            budgets = {name: _budget(setting.pop(name)) for name in ("validation", "test")}
             setting = Setting(**{**setting, "hidden": tuple(setting["hidden"]), **budgets})
             lists = {name: tuple(content[name]) for name in ("points", "budgets")}
             return cls(**{**content, "setting": setting, **lists})
@@ -135,6 +141,10 @@ class Run:
         if not self.points:
             raise ValueError(f"got {schedule!r} in a run without points, expected the iteration where it ends; add it")
         return ScheduledRate(value, schedule, self.points[-1])
+
+
+def _budget(content: Mapping[str, Any]) -> EvaluationBudget:
+    return EvaluationBudget(**{**content, "scales": tuple(content.get("scales", ()))})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,6 +16,7 @@ from pcltut.samplers import ChainDiverged
 from pcltut.training import TrainingState, train_until
 
 RECENT = 20  # iterations over which a row's training loss is averaged
+END = "end"  # name of the test at the end of a run that is measured nowhere else
 BEST = "best."  # before the names of the best weights in a working file
 
 
@@ -54,8 +55,9 @@ def finish(
             row["seconds"] = time.perf_counter() - start + (rows[-1]["seconds"] if rows else 0.0)
             rows.append(rounded(row | run.measure(state, "validation", root=root)))
             if point in run.budgets:
-                test[str(point)] = rounded({"iteration": point, **run.measure(state, "test", root=root)})
-            if run.budgets and best_row(rows) == len(rows) - 1:
+                at = str(point) if run.is_curve else END
+                test[at] = rounded({"iteration": point, **run.measure(state, "test", root=root)})
+            if run.budgets and run.is_curve and best_row(rows) == len(rows) - 1:
                 best = {f"{BEST}{name}": value for name, value in _weights(state).items()}
             texts = {"run": run.to_json(), "device": device, "rows": rows, "test": test}
             save_tensors(work, state.state_dict() | best, {name: json.dumps(text) for name, text in texts.items()})

@@ -1,14 +1,22 @@
-"""Results as data frames, and as the text and the page that `report` makes of them."""
+"""Results as data frames."""
 
-import html
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from pcltut.experiments.intervals import Interval, difference, reach_baseline, summarize
-from pcltut.experiments.measurement import METRICS
+from pcltut.experiments.intervals import (
+    Interval,
+    difference,
+    reach_baseline,
+    summarize,
+    t_interval,
+    values_by_seed,
+)
+from pcltut.experiments.measurement import METRICS, NETWORKS, SAMPLERS
+from pcltut.experiments.samples import CURVES
+from pcltut.experiments.single import END
 
 COMPARED = ("log_evidence", "bits_per_dimension", "frechet", "frechet_extrapolated", "density", "coverage")
 SHOWN = (*COMPARED, "encoder_scale", "sigma")
@@ -20,9 +28,6 @@ SEARCHED = {
     "step_size": "step",
     "temperature": "tau",
 }
-
-
-# -- frames --------------------------------------------------------------------------------------------------------
 
 
 def summary_frame(results: Mapping[str, Any]) -> pd.DataFrame:
@@ -58,7 +63,7 @@ def means_table(results: Mapping[str, Any], at: str | int, columns: Sequence[str
             rows[method["name"]] = [_interval(*pair) for pair in zip(cells, names, strict=True)]
     for title, values in results.get("references", {}).items():
         rows[title] = [_number(values.get(name), METRICS[name].decimals) for name in names]
-    frame = _frame(rows, [METRICS[name].title for name in names], title_of(at))
+    frame = frame_of(rows, [METRICS[name].title for name in names], title_of(at))
     if len(set(counts.values())) > 1:  # else the header names the seeds
         frame.insert(0, "n", pd.Series(counts))
     return frame.fillna("")
@@ -73,7 +78,7 @@ def differences_table(results: Mapping[str, Any], at: str | int, columns: Sequen
         if key != results["baseline"] and any(cell.count for cell in cells):
             rows[method["name"]] = [_difference(*pair) for pair in zip(cells, names, strict=True)]
     baseline = results["methods"][results["baseline"]]["name"]
-    return _frame(rows, [METRICS[name].title for name in names], f"minus {baseline}")
+    return frame_of(rows, [METRICS[name].title for name in names], f"minus {baseline}")
 
 
 def verdicts_table(results: Mapping[str, Any], columns: Sequence[str] = COMPARED) -> pd.DataFrame:
@@ -83,7 +88,7 @@ def verdicts_table(results: Mapping[str, Any], columns: Sequence[str] = COMPARED
         for key, method in results["methods"].items()
         if key != results["baseline"]
     }
-    return _frame(rows, list(points_of(results)))
+    return frame_of(rows, list(points_of(results)))
 
 
 def verdict(results: Mapping[str, Any], method: str, at: str | int, columns: Sequence[str] = COMPARED) -> str:
@@ -110,7 +115,7 @@ def reach_table(results: Mapping[str, Any], at: int | None = None) -> pd.DataFra
             time = share.mean * seconds.get(key, math.nan) / seconds.get(results["baseline"], math.nan)
             rows[method["name"]] = [_number(needed.mean, 0), _number(share.mean, 2), _number(time, 2), str(missed)]
     title = "at its best" if at is None else title_of(at)
-    return _frame(rows, ["iterations", "share of them", "of the time", "seeds that never did"], title)
+    return frame_of(rows, ["iterations", "share of them", "of the time", "seeds that never did"], title)
 
 
 def search_table(search: Mapping[str, Any]) -> pd.DataFrame:
@@ -124,7 +129,70 @@ def search_table(search: Mapping[str, Any]) -> pd.DataFrame:
             values = [row[name] for row in last if row.get(name) is not None]
             ranges.append(f"{min(values):{spec}} to {max(values):{spec}}" if values else "")
         rows[key] = [*(f"{chosen[name]:g}" if name in chosen else "" for name in SEARCHED), *ranges]
-    return _frame(rows, [*SEARCHED.values(), "log-evidence", "encoder std"])
+    return frame_of(rows, [*SEARCHED.values(), "log-evidence", "encoder std"])
+
+
+def choices_table(search: Mapping[str, Any]) -> pd.DataFrame:
+    """One row a method: its best trial by the criterion, and what a choice by the Frechet distance would have given."""
+    rows = {}
+    for key, found in search["methods"].items():
+        picked = (found["best_trial"], found["best_trial_by"].get("frechet", found["best_trial"]))
+        last = [found["trials"][trial]["curve"][-1] for trial in picked]
+        rows[key] = [_number(row.get(name), 1) for name in ("log_evidence", "frechet") for row in last]
+    return frame_of(rows, ["log-evidence", "if by Frechet", "Frechet", "if by Frechet "])
+
+
+def ranks_table(results: Mapping[str, Any], at: str | int) -> pd.DataFrame:
+    """Places by Frechet distance and coverage, by either sampler and on both networks; 1 is the best."""
+    columns, titles = [], []
+    for metric in ("frechet_extrapolated", "coverage"):
+        for sampler, sampler_title in SAMPLERS.items():
+            for network, network_title in NETWORKS.items():
+                means = {
+                    key: summarize(results, key, at, f"{metric}{sampler}{network}").mean for key in results["methods"]
+                }
+                if not all(map(math.isfinite, means.values())):
+                    continue
+                order = sorted(means, key=means.get, reverse=bool(METRICS[metric].larger_is_better))
+                columns.append({key: str(order.index(key) + 1) for key in means})
+                titles.append(f"{METRICS[metric].title}, {sampler_title}{network_title}")
+    rows = {method["name"]: [column[key] for column in columns] for key, method in results["methods"].items()}
+    return frame_of(rows if columns else {}, titles)
+
+
+def scales_table(results: Mapping[str, Any], at: str | int) -> pd.DataFrame:
+    """Samples at draws of N(0, s^2 I), with the s whose Frechet distance on validation is the lowest, seed by seed."""
+    rows = {}
+    for key, method in results["methods"].items():
+        found = [best_scale(curve) for curve in values_by_seed(results, key, at, "over_scales").values()]
+        if found:
+            rows[method["name"]] = [
+                _interval(t_interval([each[name] for each in found]), name)
+                if name in METRICS
+                else ", ".join(f"{each['scale']:g}" for each in found)
+                for name in ("scale", *CURVES)
+            ]
+    return frame_of(rows, ["s", *(METRICS[name].title for name in CURVES)])
+
+
+def best_scale(curve: Mapping[str, Any]) -> dict[str, float]:
+    """The scale with the lowest Frechet distance on validation, and the test split's metrics there."""
+    validation = [math.inf if value is None else value for value in curve["validation"]["frechet"]]
+    best = validation.index(min(validation))
+    return {"scale": curve["scale"][best], **{name: curve["test"][name][best] for name in CURVES}}
+
+
+def classes_table(results: Mapping[str, Any], at: str | int) -> pd.DataFrame:
+    """Shares of the classes among samples, in percent, mean over seeds."""
+    rows = {}
+    for ending, title in (("", "N(0, I)"), ("_fitted", "fitted")):
+        for key, method in results["methods"].items():
+            shares = list(values_by_seed(results, key, at, f"classes{ending}").values())
+            if shares:
+                rows[f"{method['name']}, {title}"] = [
+                    f"{100 * sum(each) / len(shares):.1f}" for each in zip(*shares, strict=True)
+                ]
+    return frame_of(rows, [str(label) for label in range(10)])
 
 
 def cost_table(results: Mapping[str, Any]) -> pd.DataFrame:
@@ -140,7 +208,7 @@ def cost_table(results: Mapping[str, Any]) -> pd.DataFrame:
         for key, method in results["methods"].items()
         if key in seconds
     }
-    return _frame(rows, ["ms", "relative", "decoder evaluations"], "an iteration")
+    return frame_of(rows, ["ms", "relative", "decoder evaluations"], "an iteration")
 
 
 def repetition_table(results: Mapping[str, Any], committed: Mapping[str, Any]) -> pd.DataFrame:
@@ -159,71 +227,14 @@ def repetition_table(results: Mapping[str, Any], committed: Mapping[str, Any]) -
 
 
 def points_of(results: Mapping[str, Any]) -> tuple[str, ...]:
-    """The budgets and "best", as tests are named in results."""
-    return (*map(str, results["budgets"]), "best")
+    """How tests are named in results: the budgets and "best", or "end" where runs have one point."""
+    return (*map(str, results["budgets"]), "best") if results["budgets"] else (END,)
 
 
 def title_of(at: str | int) -> str:
     """A point in words."""
-    return "best by validation" if at == "best" else f"after {int(at):,} iterations"
-
-
-# -- reports -------------------------------------------------------------------------------------------------------
-
-
-def sections(results: Mapping[str, Any]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Titles and frames of a report; those without rows are left out."""
-    methods, baseline = results["methods"], results["methods"][results["baseline"]]["name"]
-    found: list[tuple[str, pd.DataFrame]] = []
-    for at in points_of(results):
-        found.append((f"Test split, {title_of(at)}", means_table(results, at).rename_axis(columns=None)))
-        title = "Differences from the baseline, paired by seed (* outside the 95 % interval)"
-        found.append((title, differences_table(results, at)))
-    title = f"To the validation log-evidence that {baseline} of the same seed has"
-    found.append((title, reach_table(results)))
-    origin = results.get("costs", {}).get("provenance", {}).get("device")
-    title = f"Cost: medians of one process in which the methods take turns ({origin})"
-    found.append((title, cost_table(results)))
-    runs = {f"{methods[run['method']]['name']}, seed {run['seed']}": [run["failed"]] for run in results["runs"]}
-    failed = {name: why for name, why in runs.items() if why != [None]}
-    found.append(("Runs that ended early", _frame(failed, ["why"])))
-    seed, present = results["provenance"]["seeds"][0], dict.fromkeys(run["method"] for run in results["runs"])
-    commands = [repeat_command(results["experiment"], key, seed) for key in present]
-    width = max(map(len, commands))
-    again = {methods[key]["name"]: [each.ljust(width)] for key, each in zip(present, commands, strict=True)}
-    found.append(("One seed of a row again", _frame(again, ["command"])))
-    yield from ((title, frame) for title, frame in found if len(frame))
-
-
-def report_text(results: Mapping[str, Any]) -> str:
-    """The whole report as text."""
-    parts = ["\n".join(header(results))]
-    return "\n\n".join([*parts, *(f"{title}\n{as_text(frame)}" for title, frame in sections(results))])
-
-
-def report_html(results: Mapping[str, Any]) -> str:
-    """The whole report as one page."""
-    name = html.escape(results["experiment"])
-    lines = [f"<!doctype html>\n<html lang='en'>\n<meta charset='utf-8'>\n<title>{name}</title>\n<h1>{name}</h1>"]
-    lines += [f"<p>{html.escape(line)}</p>" for line in header(results)]
-    lines += [f"<h2>{html.escape(title)}</h2>\n{frame.to_html(border=0)}" for title, frame in sections(results)]
-    return "\n".join(lines) + "\n</html>\n"
-
-
-def header(results: Mapping[str, Any]) -> list[str]:
-    """Question, origin and notes, one a line."""
-    origin = results["provenance"]
-    return [
-        f"{results['experiment']}: {results['question']}",
-        f"Seeds {', '.join(map(str, origin['seeds']))}; {'; '.join(origin['devices'])}; commit "
-        f"{', '.join(origin['commits'])}; "
-        + ", ".join(f"{name} {version}" for name, version in origin["versions"].items()),
-        "Mean and half width of the 95 % t interval over seeds. Log-evidence in nats an image by AIS from the prior, "
-        "for all methods alike.",
-        f"Frechet distance, density and coverage of decoder means at prior draws, on {results['setting']['features']} "
-        "features.",
-        *results["notes"],
-    ]
+    names = {"best": "best by validation", END: "at the end of the budget"}
+    return names.get(str(at)) or f"after {int(at):,} iterations"
 
 
 def as_text(frame: pd.DataFrame) -> str:
@@ -231,12 +242,7 @@ def as_text(frame: pd.DataFrame) -> str:
     return "\n".join(line.rstrip() for line in frame.to_string().splitlines())
 
 
-def repeat_command(experiment: str, method: str, seed: int) -> str:
-    """The command that repeats one run, and shows it beside the committed one."""
-    return f"python -m pcltut experiment {experiment} --only {method} --seed {seed} --out runs/again"
-
-
-def _frame(rows: Mapping[str, Sequence[str]], columns: Sequence[str], title: str = "") -> pd.DataFrame:
+def frame_of(rows: Mapping[str, Sequence[str]], columns: Sequence[str], title: str = "") -> pd.DataFrame:
     """A frame of text with the names of methods as its index, and a title in its corner."""
     frame = pd.DataFrame.from_dict(dict(rows), orient="index", columns=list(columns))
     frame.columns.name = title or None

@@ -11,6 +11,7 @@ from typing import Any
 
 from scipy.stats import qmc
 
+from pcltut.experiments.budgets import points_of
 from pcltut.experiments.declaration import EvaluationBudget, Experiment, Method, Value
 from pcltut.experiments.measurement import METRICS
 from pcltut.experiments.results import ResultError, to_json
@@ -122,8 +123,15 @@ def choose(experiment: Experiment, trials: Results, refinement: Results) -> dict
             "commit": sorted({origin["commit"] for origin in origins}),
             "versions": origins[0]["versions"],
         },
+        "claim": claim_of(choices, experiment.claimants),
         "methods": choices,
     }
+
+
+def claim_of(choices: Mapping[str, Mapping[str, Any]], claimants: Sequence[str]) -> str | None:
+    """The claimant whose chosen point has the best validation log-evidence; None where there are none."""
+    found = {key: _last_row(choices[key]["refinement"][choices[key]["chosen"]]) for key in claimants if key in choices}
+    return list(found)[best_of(list(found.values()))] if found else None
 
 
 def covers(search: Mapping[str, Any], experiment: Experiment, method: Method) -> bool:
@@ -154,12 +162,15 @@ def check_search(search: Mapping[str, Any], experiment: Experiment) -> None:
         }.items():
             if not kept:
                 raise ResultError(f"got a search of {key} without {rule}, expected the declared rules; search again")
+    claim = claim_of(search["methods"], experiment.claimants)
+    if len(search["methods"]) == len(experiment.methods) and search["claim"] != claim:
+        raise ResultError(f"got a search with the claim of {search['claim']!r}, expected {claim!r}; search again")
 
 
 def declaration(experiment: Experiment) -> dict[str, Any]:
     """What a search depends on; another declaration needs another search."""
     setting = to_json(dataclasses.asdict(_untested(experiment)))
-    names = ("updates", "num_trials", "tuning_seed", "refinement_seed")
+    names = ("updates", "seconds", "num_trials", "tuning_seed", "refinement_seed")
     return {**{name: getattr(experiment, name) for name in names}, "setting": setting}
 
 
@@ -177,7 +188,7 @@ def not_settled(method: Method, chosen: int) -> list[str]:
 
 def _run(experiment: Experiment, method: Method, hyperparameters: Mapping[str, Value], seed: int) -> Run:
     """A tuning run: it has no budgets, so that it reads no test image."""
-    points = experiment.points(method, hyperparameters)
+    points = points_of(experiment, method, hyperparameters)
     return Run(_untested(experiment), method.algorithm, hyperparameters, seed, points)
 
 
