@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from pcltut.experiments import EXPERIMENTS, EvaluationBudget, load_results, load_search, report_text
+from pcltut.experiments import EXPERIMENTS, EvaluationBudget, Plan, load_results, load_search, report_text
 from pcltut.experiments.measurement import METRICS
 from pcltut.experiments.plan import final_run
 from pcltut.experiments.reports import GROUPS
@@ -31,6 +31,14 @@ def test_a_search_is_the_declared_one(name):
     check_search(search, experiment)
 
 
+@pytest.mark.parametrize("name", [path.parent.name for path in sorted(RESULTS.glob("*/tuning"))])
+def test_beginnings_of_searches_are_those_of_the_declaration(name, tmp_path):
+    """Every committed trial is one of the declared ones, so that the same command goes on from it."""
+    plan = Plan(EXPERIMENTS[name], tmp_path)
+    found = plan.results("trial", plan.trials())
+    assert len(found) == len(list((RESULTS / name / "tuning").glob("*.trial-*.json")))
+
+
 @pytest.mark.parametrize("name", COMMITTED)
 def test_results_are_those_of_the_declaration(name):
     experiment, results = EXPERIMENTS[name], load_results(name)
@@ -47,7 +55,6 @@ def test_results_are_those_of_the_declaration(name):
     setting = to_json(dataclasses.asdict(experiment.setting))
     for split in ("validation", "test"):  # a field from after the results has its default
         results["setting"][split] = to_json(dataclasses.asdict(EvaluationBudget(**results["setting"][split])))
-    results["setting"].setdefault("second_features", "none")
     assert results["setting"] == setting
     for origin in ("seeds", "devices", "commits", "versions", "command"):
         assert results["provenance"][origin]

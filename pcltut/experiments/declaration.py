@@ -22,6 +22,8 @@ class EvaluationBudget:
             (0: none).
         num_checked: of the images, the first, whose evidence is estimated with 300 and 3,000 bridges, too (0: none).
         scales: standard deviations s; decoder means at draws of N(0, s^2 I) are compared for each of them.
+        second_features: another network that samples are judged on: "random-net" (28x28 gray, the feature net's
+            architecture with random weights), or "none".
     """
 
     num_images: int = 64
@@ -32,6 +34,7 @@ class EvaluationBudget:
     num_latents: int = 0
     num_checked: int = 0
     scales: tuple[float, ...] = ()
+    second_features: Literal["random-net", "none"] = "none"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +46,6 @@ class Setting:
         initial_scale: sigma of the likelihood before training; it is learned.
         features: network whose features samples are judged on: "feature-net" (28x28 gray), "inception-v3" or "dinov2"
             (color), or "none".
-        second_features: another network that samples are judged on in final tests: "random-net" (28x28 gray, the
-            feature net's architecture with random weights), or "none".
         num_train: the first images of the training split; None for all.
         validation: what is spent at each point of the curve, on the validation split.
         test: what is spent at the budgets and at the best point, on the test split, in final runs only.
@@ -58,7 +59,6 @@ class Setting:
     initial_scale: float = 0.4
     batch_size: int = 100
     features: Literal["feature-net", "inception-v3", "dinov2", "none"] = "feature-net"
-    second_features: Literal["random-net", "none"] = "none"
     num_train: int | None = None
     validation: EvaluationBudget = EvaluationBudget()
     test: EvaluationBudget = EvaluationBudget(num_images=100, num_bridges=300, num_samples=2000)

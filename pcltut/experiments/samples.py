@@ -78,8 +78,8 @@ def compare(real: Tensor, fake: Tensor, *, thorough: bool, generator: torch.Gene
 def judge_of(setting: Setting, budget: EvaluationBudget, images: Images, *, thorough: bool, generator: Any) -> Judge:
     """How the setting judges samples."""
     networks = {"": setting.features}
-    if thorough and setting.second_features != "none":
-        networks["_second"] = setting.second_features
+    if budget.second_features != "none":
+        networks["_second"] = budget.second_features
     return Judge(images, min(budget.num_samples, len(images)), networks, thorough, generator)
 
 

@@ -70,9 +70,9 @@ TEST = EvaluationBudget(
     num_samples=2000,
     num_latents=3000,
     scales=(0.3, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.5, 2.0, 3.0),
+    second_features="random-net",
 )
 SETTING = Setting(
-    second_features="random-net",
     validation=EvaluationBudget(num_images=250, num_bridges=100, num_samples=1000),
     test=TEST,
 )
