@@ -85,7 +85,7 @@ def _curvature(model: GenerativeModel, x: Tensor, z: Tensor, *, generator: torch
 
 
 def fit_latent_density(
-    z: Float[Tensor, "batch latent"], *, seed: int = 0, candidates: Sequence[int] = (10, 20, 50, 100)
+    z: Float[Tensor, "batch latent"], *, seed: int = 0, candidates: Sequence[int] = (1, 2, 5, 10, 20, 50, 100)
 ) -> GaussianMixture:
     r"""A mixture of Gaussians with full covariances, by expectation maximization (scikit-learn).
 
