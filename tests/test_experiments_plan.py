@@ -34,7 +34,8 @@ def test_a_whole_experiment_and_its_parts(tmp_path: Path):
     whole = run_experiment(plan)
     assert {(run["method"], run["seed"]) for run in whole["runs"]} == {(k, s) for k in TINY.keys for s in TINY.seeds}
     assert whole["costs"]["seconds_an_iteration"].keys() == set(TINY.keys)
-    assert whole["references"].keys() == {"training images", "pixel Gaussian"}
+    huddled = {"mean image", "mean of class 0", "means of 20 neighbors"}
+    assert whole["references"].keys() == {"training images", "pixel Gaussian"} | huddled
     assert whole["provenance"]["seeds"] == [1, 2] and whole["provenance"]["versions"]["torch"] == torch.__version__
     assert json.loads(json.dumps(whole)) == whole
     names = {"tuning", "final", "tuning.json", "references.json", "costs.json"}
