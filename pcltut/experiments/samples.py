@@ -1,7 +1,7 @@
 """How a model's samples compare with images: drawn from which density over z, seen through which network."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -26,8 +26,6 @@ from pcltut.models import GaussianEncoder, GenerativeModel
 PARTS = 4  # smallest parts in the extrapolation of the Frechet distance
 REFERENCE_IMAGES = 20_000
 CURVES = ("frechet", "precision", "recall", "density", "coverage")  # over the prior's scale
-
-Sampler = Callable[[int, torch.Generator], Tensor]  # so many latents
 
 
 class Judge(NamedTuple):

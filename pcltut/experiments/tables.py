@@ -137,7 +137,7 @@ def choices_table(search: Mapping[str, Any]) -> pd.DataFrame:
     rows = {}
     for key, found in search["methods"].items():
         picked = (found["best_trial"], found["best_trial_by"].get("frechet", found["best_trial"]))
-        last = [found["trials"][trial]["curve"][-1] for trial in picked]
+        last = [(found["trials"][trial]["curve"] or [{}])[-1] for trial in picked]
         rows[key] = [_number(row.get(name), 1) for name in ("log_evidence", "frechet") for row in last]
     return frame_of(rows, ["log-evidence", "if by Frechet", "Frechet", "if by Frechet "])
 
