@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import psutil
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -148,6 +147,8 @@ def _is_gone(path: Path, host: str, pid: int) -> bool:
         return time.time() - path.stat().st_mtime > _DAY
     if pid == os.getpid():  # in a container each life may have the same number
         return path.name not in _own
+    import psutil  # here, since its import takes a tenth of the package's
+
     return not psutil.pid_exists(pid)
 
 
