@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 PACKAGE = Path(__file__).resolve().parent
@@ -78,7 +78,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         yield partial
         with open(partial, "rb+") as written:
             os.fsync(written.fileno())
-        os.chmod(partial, mode)  # safetensors makes files that only their owner can read
+        os.chmod(partial, mode)
         os.replace(partial, path)
     except FileError:
         raise
@@ -197,11 +197,9 @@ def save_tensors(path: str | os.PathLike, tensors: Mapping[str, Tensor], metadat
         memory = tensor.untyped_storage().data_ptr()
         found[name] = tensor.clone() if memory in seen else tensor
         seen.add(memory)
+    content = save(found, {**metadata, CHECKSUM: sha256_of_tensors(found, metadata)})
     with atomic_path(path) as partial:
-        try:
-            save_file(found, partial, {**metadata, CHECKSUM: sha256_of_tensors(found, metadata)})
-        except SafetensorError as error:  # a full disk
-            raise OSError(str(error)) from error
+        partial.write_bytes(content)  # safetensors' `save_file` has a partial file of its own, left by a kill for good
 
 
 def load_tensors(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -376,3 +377,23 @@ def test_results_are_the_repositorys(monkeypatch, tmp_path):
     assert results_folder() == ROOT / "book" / "results"
     monkeypatch.chdir(tmp_path)
     assert results_folder() == ROOT / "book" / "results"
+
+
+SAVED_BEYOND_A_LIMIT = """
+import resource, signal, sys, torch
+from pcltut.files import save_tensors
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it; like this it kills at the first byte too many
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+save_tensors(sys.argv[1], {"weight": torch.zeros(10_000)}, {})
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of processes")
+def test_a_process_killed_in_the_middle_of_tensors_leaves_only_what_the_next_one_removes(tmp_path: Path):
+    path = tmp_path / "weights.safetensors"
+    done = subprocess.run([sys.executable, "-c", SAVED_BEYOND_A_LIMIT, str(path)], cwd=ROOT, capture_output=True)
+    assert done.returncode == -signal.SIGXFSZ, done.stderr
+    left = names(tmp_path)
+    assert left and all(name.startswith(".partial-") for name in left)
+    save_tensors(path, {"weight": torch.zeros(3)}, {})
+    assert names(tmp_path) == [path.name]
