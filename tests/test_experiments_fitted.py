@@ -68,8 +68,7 @@ def test_curves_over_the_scale_take_the_same_draws_and_pass_through_the_prior():
     """At s = 1 the curve has what draws of N(0, I) have; the chosen s is the one that is best on validation."""
     run = Run(THOROUGH, "vae", {}, 0)
     model, images = run.build().model, data.load("fashion-mnist-mini", "test")
-    judge = judge_of(THOROUGH, THOROUGH.test, images, thorough=True, generator=seeded(1))
-    judge = judge._replace(networks={"": "feature-net"})
+    judge = judge_of(THOROUGH, THOROUGH.test, images, generator=seeded(1))
     curve = over_scales(model, {"test": judge}, (0.5, 1.0), generator=seeded(2))["test"]
     alone = judge.metrics(model, model.sample_prior(264, generator=seeded(2)))
     assert {name: values[1] for name, values in curve.items()} == {name: alone[name] for name in CURVES}
@@ -97,7 +96,7 @@ def of_images(images: torch.Tensor) -> GenerativeModel:
 def test_samples_that_are_training_images_are_nearest_to_them_and_have_their_classes():
     train, test = (data.load("fashion-mnist-mini", split)[:400] for split in ("train", "test"))
     model, z = of_images(train.as_float()), torch.arange(400.0)[:, None]
-    judge = judge_of(THOROUGH, THOROUGH.test, test, thorough=True, generator=seeded(0))
+    judge = judge_of(THOROUGH, THOROUGH.test, test, generator=seeded(0))
     assert nearness(judge, "feature-net", model, z, train) == pytest.approx(0, abs=1e-4)
     assert nearness(judge, "feature-net", of_images(test[:264].as_float()), z[:264], train) == pytest.approx(1)
     labels = load_feature_net().logits(train.as_float()).argmax(-1)

@@ -62,6 +62,19 @@ def test_runs_share_decoder_batches_and_noise():
     assert torch.equal(vae.generator.get_state(), lpc.generator.get_state())
 
 
+def test_a_learned_prior_is_trained_and_saved_and_leaves_the_decoder_its_weights(tmp_path: Path):
+    values = {"learning_rate": 1e-3, "prior_components": 3}
+    run = Run(TINY.setting, "vae", values, 1, points=(2,))
+    state, plain = run.build(), dataclasses.replace(run, hyperparameters={"learning_rate": 1e-3}).build()
+    first = {name: value.clone() for name, value in state.model.prior.named_parameters()}
+    assert first["means"].shape == (3, TINY.setting.latent_dim)
+    for one, other in zip(state.model.decoder.parameters(), plain.model.decoder.parameters(), strict=True):
+        assert torch.equal(one, other)
+    finish(run, tmp_path / "run.json")
+    kept, _ = load_tensors(weights_file(tmp_path / "run.json"))
+    assert all(not torch.equal(kept[f"model.prior.{name}"], value) for name, value in first.items())
+
+
 def test_hyperparameters_reach_the_algorithm():
     values = {"num_steps": 3, "step_size": 0.1, "preconditioner": "batch", "decay": 0.9, "warm_start": "prior"}
     algorithm = run_of(LANGEVIN, **values).make_algorithm()

@@ -105,6 +105,8 @@ def test_part_of_the_results_can_be_reported():
     assert invoke("experiment", "tiny", "--only", "VAE", "--seeds", 1, "--workers", 1).exit_code == 0
     done = invoke("report", "tiny", "--out", "runs/tiny")
     assert done.exit_code == 0 and "3 runs are not finished" in done.stderr
+    plotted = invoke("report", "tiny", "--out", "runs/tiny", "--plot", "search.png")
+    assert plotted.exit_code == 1 and "without a search" in plotted.stderr
     assert re.search(r"^VAE +-[\d.]+ +", done.stdout, re.MULTILINE)
 
 
@@ -115,6 +117,11 @@ def test_tuning_only(monkeypatch):
     assert "12 tuning and 0 final runs to do" in done.stderr and Path("runs/tiny/tuning.json").exists()
     assert not Path("runs/tiny/final").exists()
     assert "tuning.json" in invoke("experiment", "tiny", "--tuning-only").stdout
+    assert invoke("experiment", "tiny", "--workers", 1).exit_code == 0
+    report = ("report", "tiny", "--out", "runs/tiny", "--plot")
+    assert invoke(*report, "search.png").exit_code == 0
+    assert Path("search.png").read_bytes().startswith(b"\x89PNG")
+    assert "ends in .png, .svg or .pdf" in only_line(invoke(*report, "search.xyz").stderr)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,26 @@
 """Priors against SciPy, and evidence under a mixture against its closed form in a linear-Gaussian model."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from oracles import assert_covariance, assert_mean, close, linear_weight, normal, seeded
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
+from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from pcltut.evaluation import ais_log_evidence, bdmc
-from pcltut.models import GaussianMixture, GenerativeModel, LinearGaussian, StandardNormal, mlp_decoder
+from pcltut.models import (
+    GaussianMixture,
+    GenerativeModel,
+    LearnedMixture,
+    LinearGaussian,
+    StandardNormal,
+    mlp_decoder,
+    mlp_encoder,
+)
+from pcltut.training import LPC, VAE, fit
 
 WEIGHTS = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
 MEANS = 2 * normal(3, 3, seed=1)
@@ -71,6 +83,64 @@ def test_evidence_under_a_mixture_is_the_closed_form():
     exact = torch.as_tensor(exact_evidence(bounds.x))
     error = 4.5 * (bounds.lower - bounds.upper).std() / 200**0.5
     assert bounds.lower.mean() - error < exact.mean() < bounds.upper.mean() + error
+
+
+def learned(scale: float = 1.0) -> LearnedMixture:
+    """Three components in two dimensions, in double precision, with numbers unlike those of the start."""
+    prior = LearnedMixture(3, 2, generator=seeded(20)).double()
+    with torch.no_grad():
+        prior.logits.copy_(torch.tensor([1.0, -0.5, 0.3]))
+        prior.means.mul_(2)
+        prior.log_scale.copy_(0.4 * normal(3, 2, seed=21) + math.log(scale))
+    return prior
+
+
+def test_a_learned_mixture_is_that_of_torch_distributions():
+    prior, z = learned(), 2 * normal(4, 10, 2, seed=22)
+    components = Independent(Normal(prior.means, prior.log_scale.exp()), 1)
+    law = MixtureSameFamily(Categorical(logits=prior.logits), components)
+    close(prior.log_prob(z), law.log_prob(z))
+    draws = prior.sample(40_000, generator=seeded(23))
+    assert_mean(draws, law.mean.detach())
+    assert_mean((draws - law.mean.detach()).square(), law.variance.detach())
+    fixed = GaussianMixture(prior.logits.softmax(-1), prior.means, torch.diag_embed(prior.log_scale.exp()))
+    close(prior.curvature_product(z[0], z[1]), fixed.curvature_product(z[0], z[1]))
+
+
+def test_a_learned_mixture_is_at_first_about_the_standard_normal():
+    z = LearnedMixture(20_000, 2, generator=seeded(24)).double().sample(40_000, generator=seeded(25))
+    assert_mean(z, 0.0)
+    assert_covariance(z, torch.eye(2, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("algorithm", [VAE(), LPC(3, 0.004)])
+def test_a_learned_prior_becomes_the_law_of_the_latents(algorithm, no_shape_checks):
+    """Of one latent seen by a fixed linear decoder in noise, mean and variance follow from the images' moments.
+
+    The encoder can be exact here, so that the VAE's bound has the same optimum, and LPC's chains start where they end.
+    """
+    weight, sigma = torch.tensor([[2.0], [-1.0], [2.0]]), 0.5
+    decoder = LinearGaussian(weight, torch.zeros(3), sigma)
+    z = 1.5 + 0.4 * torch.randn(4000, 1, generator=seeded(26))
+    x = z @ weight.T + sigma * torch.randn(4000, 3, generator=seeded(27))
+    model = GenerativeModel(decoder.decoder, decoder.likelihood, 1, LearnedMixture(1, 1, generator=seeded(28)))
+    for part in (model.decoder, model.likelihood):
+        part.requires_grad_(False)
+    encoder = mlp_encoder((3,), 1, hidden=(), generator=seeded(29))
+    fit(
+        algorithm,
+        model,
+        x,
+        encoder=encoder,
+        generator=seeded(30),
+        num_iterations=1500,
+        learning_rate=lambda i: 0.05 * 0.997**i,
+        batch_size=400,
+    )
+    projected = x @ weight[:, 0] / weight.square().sum()  # z plus noise of variance sigma^2 / |W|^2
+    variance = projected.var() - sigma**2 / weight.square().sum()
+    assert model.prior.means.item() == pytest.approx(projected.mean().item(), abs=0.01)
+    assert model.prior.log_scale.exp().item() == pytest.approx(variance.sqrt().item(), abs=0.01)
 
 
 def test_the_default_prior_changes_nothing():

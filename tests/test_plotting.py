@@ -20,6 +20,7 @@ from nbclient import NotebookClient
 
 from pcltut import plotting
 from pcltut.evaluation import effective_sample_size, split_rhat
+from pcltut.plotting import curves
 from pcltut.samplers import mala, run, ula, value_and_score_of
 from pcltut.training import History
 
@@ -176,7 +177,7 @@ def test_unknown_columns_are_named():
 
 
 def test_labels_belong_to_columns_of_the_history():
-    assert set(plotting.HISTORY_LABELS) <= {column.name for column in dataclasses.fields(History)}
+    assert set(curves.HISTORY_LABELS) <= {column.name for column in dataclasses.fields(History)}
 
 
 def test_contours_of_a_gaussian_lie_at_their_radii():
@@ -250,3 +251,37 @@ def test_a_trace_without_chain_dimension_is_one_chain():
     assert len(plotting.plot_trace(trace, image=4).lines) == 1
     with pytest.raises(ValueError, match="got image=5, expected 0 to 4; count"):
         plotting.plot_trace(trace, image=5)
+
+
+def searched(*values: float | None) -> dict:
+    """One method's search: a trial for each evidence (None: it failed), and the best trial again."""
+    runs = [
+        {
+            "hyperparameters": {"learning_rate": 10.0 ** -(index + 1), "encoder_learning_rate": 2.0**-index},
+            "failed": "diverged" if value is None else None,
+            "curve": [] if value is None else [{"log_evidence": value}],
+        }
+        for index, value in enumerate(values)
+    ]
+    search = {"learning_rate": [], "encoder_learning_rate": []}
+    return {"search": search, "trials": runs, "refinement": runs[:1], "hyperparameters": runs[0]["hyperparameters"]}
+
+
+def test_a_search_shows_each_rate_of_each_run():
+    ax = plotting.plot_search(searched(90.0, 40.0, -1000.0, None), title="VAE")
+    marks = [line for line in ax.lines if line.get_marker() == "o"]
+    at = [(line.get_xdata()[0], line.get_ydata()[0]) for line in marks]
+    assert at[:2] == [(0.1, 90.0), (0.01, 40.0)] and at[4] == at[0]
+    assert at[2][1] == at[3][1] < 0 and min(y for _, y in at) > ax.get_ylim()[0], "the bad ones lie on the lower edge"
+    assert [line.get_markerfacecolor() for line in (marks[0], marks[4])] == [plotting.COLORS["blue"], "none"]
+    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"decoder's", "encoder's"}
+    with pytest.raises(ValueError, match="without a run that ended well"):
+        plotting.plot_search(searched(None, None))
+
+
+def test_searches_have_a_panel_a_method():
+    figure = plotting.plot_searches(
+        {"methods": {"vae": searched(1.0), "lpc": searched(2.0), "pc": searched(0.0)}}, {"vae": "VAE"}
+    )
+    assert [ax.get_title() for ax in figure.axes if ax.get_visible()] == ["VAE", "lpc", "pc"]
+    assert [ax.get_legend() is not None for ax in figure.axes] == [True, False, False, False]

@@ -7,6 +7,7 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from pcltut.experiments.costs import batch_costs, estimate_hours
 from pcltut.experiments.plan import SEARCH
 from pcltut.experiments.results import write_json
 from pcltut.experiments.tables import as_text, points_of, repetition_table
-from pcltut.files import results_folder, write_text
+from pcltut.files import atomic_path, results_folder, write_text
 
 GPU_WORKERS = 4
 
@@ -168,7 +169,9 @@ def search_of(experiment: Experiment, plan: Plan | None) -> dict[str, Any] | Non
     return load_search(experiment.name) if plan is None else plan.search() or None
 
 
-def show_report(name: str, out: Path | None, save: bool, csv: Path | None, html: Path | None) -> None:
+def show_report(
+    name: str, out: Path | None, save: bool, csv: Path | None, html: Path | None, plot: Path | None
+) -> None:
     """Print the committed results, or those of a folder, and write them where they were asked for."""
     experiment = find_experiment(name)
     if out is None and save:
@@ -183,6 +186,8 @@ def show_report(name: str, out: Path | None, save: bool, csv: Path | None, html:
         write_text(csv, summary_frame(results).to_csv(index=False, lineterminator="\n"))
     if html is not None:
         write_text(html, report_html(results, search))
+    if plot is not None:
+        save_plot(plot, search, {method.key: method.name for method in experiment.methods})
     if plan is None:
         return
     if missing := len(plan.final()) - len(results["runs"]):
@@ -193,3 +198,19 @@ def show_report(name: str, out: Path | None, save: bool, csv: Path | None, html:
         if (plan.folder / SEARCH).exists():
             shutil.copyfile(plan.folder / SEARCH, results_folder() / f"{name}-tuning.json")
         typer.echo(f"\n{target}: written", err=True)
+
+
+def save_plot(path: Path, search: Mapping[str, Any] | None, names: Mapping[str, str]) -> None:
+    """Draw a search into a file of the format that its ending names."""
+    from matplotlib import pyplot as plt
+
+    from pcltut.plotting import plot_searches
+
+    if search is None:
+        raise ValueError("got --plot for an experiment without a search, expected one that was tuned; leave it out")
+    figure = plot_searches(search, names)
+    if path.suffix.lstrip(".").lower() not in figure.canvas.get_supported_filetypes():
+        raise ValueError(f"got {path.name}, expected a name that ends in .png, .svg or .pdf; rename it")
+    with atomic_path(path) as partial:
+        figure.savefig(partial, format=path.suffix.lstrip("."), dpi=150)
+    plt.close(figure)

@@ -98,6 +98,10 @@ def report(
     html: Annotated[
         Path | None, typer.Option("--html", help="Write the tables as a page to this file, too.", show_default=False)
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", help="Draw the search to this file: rates against evidence.", show_default=False),
+    ] = None,
 ) -> None:
     """Print an experiment's tables: intervals over seeds, differences paired by seed, costs, commands to repeat a run.
 
@@ -108,9 +112,10 @@ def report(
       python -m pcltut report headline
       python -m pcltut report headline --out runs/headline
       python -m pcltut report headline --csv headline.csv --html headline.html
+      python -m pcltut report headline --plot search.png
       python -m pcltut report headline --out runs/headline --save
     """
     with one_line_errors():
         from pcltut.cli.experiment import show_report
 
-        show_report(name, out, save, csv, html)
+        show_report(name, out, save, csv, html, plot)

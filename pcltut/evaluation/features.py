@@ -47,6 +47,7 @@ class FeatureNet(nn.Module):
         )
         self.classes = nn.Sequential(nn.SiLU(), empty_layer(nn.Linear, NUM_FEATURES, NUM_CLASSES, generator=generator))
         draw_weights(self, generator=generator)
+        self.to(memory_format=torch.channels_last)  # pooling and convolution take less than half the time on a CPU
 
     def forward(self, x: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, "n 64"]:
         """Features of images in [-1, 1], a few hundred images at a time; NaN for images that hold one."""

@@ -9,7 +9,16 @@ import torch
 from pcltut.data import Images
 from pcltut.evaluation import ais_log_evidence, bdmc, bits_per_dimension
 from pcltut.experiments.declaration import EvaluationBudget, Setting
-from pcltut.experiments.samples import Judge, class_shares, fitted_prior, judge_of, nearness, over_scales
+from pcltut.experiments.samples import (
+    ALL_MEASURES,
+    MEASURES,
+    Judge,
+    class_shares,
+    fitted_prior,
+    judge_of,
+    nearness,
+    over_scales,
+)
 from pcltut.experiments.sources import CHUNK, load
 from pcltut.models import GaussianEncoder, GenerativeModel
 
@@ -93,18 +102,17 @@ def measure(
         found |= evidence(setting, model, images[: budget.num_images], budget, generator=generator, final=final)
     if not budget.num_samples or setting.features == "none":
         return found
-    judge = judge_of(setting, budget, images, thorough=final, generator=generator)
+    judge = judge_of(setting, budget, images, ALL_MEASURES if final else MEASURES, generator=generator)
     found |= judge.metrics(model, model.sample_prior(judge.num_samples, generator=generator))
     if budget.num_latents:
         train = load(setting.data, "train", device, root)[: setting.num_train][: budget.num_latents]
-        found |= fitted(setting, model, encoder, train, judge, budget)
+        found |= fitted(setting, model, encoder, train, judge, budget, final=final)
     if budget.scales:
         validation = load(setting.data, "validation", device, root)
         judges = {
-            "validation": judge_of(setting, setting.validation, validation, thorough=True, generator=generator),
+            "validation": judge_of(setting, setting.validation, validation, generator=generator),
             split: judge,
         }
-        judges = {name: each._replace(networks={"": setting.features}) for name, each in judges.items()}
         found["over_scales"] = over_scales(model, judges, budget.scales, generator=generator)
     return found
 
@@ -149,6 +157,8 @@ def fitted(
     train: Images,
     judge: Judge,
     budget: EvaluationBudget,
+    *,
+    final: bool,
 ) -> dict[str, Any]:
     """Samples of the density fitted to training images' refined latents; nan where there is none.
 
@@ -162,7 +172,7 @@ def fitted(
     z = under_it.sample_prior(num, generator=generator)
     found: dict[str, Any] = _renamed(judge.metrics(model, z), "_fitted")
     found["components"] = len(under_it.prior.weights)
-    if not judge.thorough:
+    if not final:
         return found
     found["nearest_training"] = nearness(judge, setting.features, model, z, train)
     images, once = judge.images[: budget.num_images], dataclasses.replace(budget, num_checked=0)

@@ -18,6 +18,7 @@ from pcltut.models import (
     Gaussian,
     GaussianEncoder,
     GenerativeModel,
+    LearnedMixture,
     conv_decoder,
     conv_encoder,
     mlp_decoder,
@@ -41,6 +42,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     "linear": lambda progress: max(1 - progress, 0.02),
 }
 STEP_SCHEDULES = ("constant", "variance")
+NOT_OF_THE_ALGORITHM = ("learning_rate", "encoder_learning_rate", "learning_rate_schedule", "prior_components")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +56,9 @@ class Run:
         algorithm: "vae", "iwae", "lpc", "pc" (predictive coding) or "hoffman" (Hoffman, 2017).
         hyperparameters: `learning_rate`, `encoder_learning_rate` (the decoder's if not given), `learning_rate_schedule`
             ("constant", "cosine" or "linear") and `step_schedule` ("constant", or "variance": see
-            `pcltut.training.VarianceScaledStep`); all others go to the algorithm by name, `preconditioner` as "none",
-            "datum" or "batch", with `decay`, `eps` and `freeze_after` beside it.
+            `pcltut.training.VarianceScaledStep`), and `prior_components` (of a prior that is learned; N(0, I) if not
+            given); all others go to the algorithm by name, `preconditioner` as "none", "datum" or "batch", with
+            `decay`, `eps` and `freeze_after` beside it.
         points: iterations at which the run is measured on the validation split. Schedules end at the last.
         budgets: those of them at which it is measured on the test split, too, as it then is at its best point by
             validation if there are several points. A run without budgets reads no test image.
@@ -71,8 +74,7 @@ class Run:
     def make_algorithm(self) -> Algorithm:
         """The algorithm with its own hyperparameters."""
         one_of("algorithm", self.algorithm, ALGORITHMS)
-        rates = ("learning_rate", "encoder_learning_rate", "learning_rate_schedule")
-        values = {name: value for name, value in self.hyperparameters.items() if name not in rates}
+        values = {name: value for name, value in self.hyperparameters.items() if name not in NOT_OF_THE_ALGORITHM}
         if one_of("step_schedule", values.pop("step_schedule", "constant"), STEP_SCHEDULES) == "variance":
             values["step_size"] = VarianceScaledStep(values["step_size"], self.setting.initial_scale)
         if (share := values.pop("preconditioner", "none")) != "none":
@@ -94,7 +96,8 @@ class Run:
         if images is None:
             images = load(setting.data, "train", device, root)[: setting.num_train]
         decoder_seed, encoder_seed, fit_seed = (SEEDS_A_RUN * self.seed + i for i in range(3))
-        model, encoder = make_networks(setting, images.event_shape, (decoder_seed, encoder_seed), device)
+        components = self.hyperparameters.get("prior_components")
+        model, encoder = make_networks(setting, images.event_shape, (decoder_seed, encoder_seed), device, components)
         return TrainingState.init(
             algorithm,
             model,
@@ -161,7 +164,11 @@ class ScheduledRate:
 
 
 def make_networks(
-    setting: Setting, event_shape: tuple[int, ...], seeds: tuple[int, int], device: str
+    setting: Setting,
+    event_shape: tuple[int, ...],
+    seeds: tuple[int, int],
+    device: str,
+    prior_components: int | None = None,
 ) -> tuple[GenerativeModel, GaussianEncoder]:
     """Model and encoder of a setting with fresh weights, each from a seed of its own."""
     make_decoder, make_encoder = NETWORKS[one_of("network", setting.network, NETWORKS)]
@@ -170,4 +177,7 @@ def make_networks(
     decoder_generator, encoder_generator = (torch.Generator(device).manual_seed(seed) for seed in seeds)
     decoder = make_decoder(setting.latent_dim, event_shape, **shape, generator=decoder_generator)
     encoder = make_encoder(event_shape, setting.latent_dim, **shape, generator=encoder_generator)
-    return GenerativeModel(decoder, likelihood, setting.latent_dim).to(device), encoder
+    prior = None
+    if prior_components is not None:
+        prior = LearnedMixture(prior_components, setting.latent_dim, generator=decoder_generator)
+    return GenerativeModel(decoder, likelihood, setting.latent_dim, prior).to(device), encoder

@@ -25,7 +25,9 @@ from pcltut.models import GaussianEncoder, GenerativeModel
 
 PARTS = 4  # smallest parts in the extrapolation of the Frechet distance
 REFERENCE_IMAGES = 20_000
-CURVES = ("frechet", "precision", "recall", "density", "coverage")  # over the prior's scale
+MEASURES = ("frechet", "density", "coverage")
+ALL_MEASURES = (*MEASURES, "frechet_extrapolated", "kernel_distance", "precision", "recall")
+CURVES = (*MEASURES, "precision", "recall")  # over the prior's scale
 
 
 class Judge(NamedTuple):
@@ -33,13 +35,13 @@ class Judge(NamedTuple):
 
     Args:
         networks: what features samples are judged on, each with the ending of its metrics' names.
-        thorough: all measures, as for the test split.
+        measures: those of `ALL_MEASURES` that are wanted.
     """
 
     images: Images
     num_samples: int
     networks: dict[str, str]
-    thorough: bool
+    measures: tuple[str, ...]
     generator: torch.Generator
 
     def metrics(self, model: GenerativeModel, z: Tensor) -> dict[str, float]:
@@ -50,35 +52,46 @@ class Judge(NamedTuple):
             real = features_of(network, self.images, self.num_samples)
             with torch.no_grad():
                 fake = feature_network(network, str(x.device))(x)
-            compared = compare(real, fake, thorough=self.thorough, generator=self.generator)
+            compared = compare(real, fake, self.measures, generator=self.generator)
             found |= {f"{name}{ending}": value for name, value in compared.items()}
         return found
 
 
-def compare(real: Tensor, fake: Tensor, *, thorough: bool, generator: torch.Generator) -> dict[str, float]:
-    """Metrics of two sets of features; more of them, and the Frechet distance extrapolated, where thorough."""
-    names = ["frechet", "density", "coverage"]
-    names += ["kernel_distance", "precision", "recall"] if thorough else []
+def compare(
+    real: Tensor, fake: Tensor, measures: Sequence[str] = ALL_MEASURES, *, generator: torch.Generator
+) -> dict[str, float]:
+    """Measures of two sets of features; too few of them have no extrapolated Frechet distance."""
+    if len(real) // PARTS <= real.shape[1]:
+        measures = [name for name in measures if name != "frechet_extrapolated"]
     if not bool(torch.isfinite(fake).all()):
-        return dict.fromkeys(names, math.nan)
-    values = {"frechet": frechet_distance(real, fake)}
-    values["density"], values["coverage"] = density_coverage(real, fake)
-    if thorough:
-        values["kernel_distance"] = kernel_distance(real, fake)
-        values["precision"], values["recall"] = precision_recall(real, fake)
-        if len(real) // PARTS > real.shape[1]:
-            values["frechet_extrapolated"] = frechet_distance_extrapolated(
-                real, fake, generator=generator, max_parts=PARTS
-            )
-    return values
+        return dict.fromkeys(measures, math.nan)
+    found: dict[str, float] = {}
+    if "frechet" in measures:
+        found["frechet"] = frechet_distance(real, fake)
+    if "frechet_extrapolated" in measures:
+        found["frechet_extrapolated"] = frechet_distance_extrapolated(real, fake, generator=generator, max_parts=PARTS)
+    if "kernel_distance" in measures:
+        found["kernel_distance"] = kernel_distance(real, fake)
+    if "density" in measures or "coverage" in measures:
+        found["density"], found["coverage"] = density_coverage(real, fake)
+    if "precision" in measures or "recall" in measures:
+        found["precision"], found["recall"] = precision_recall(real, fake)
+    return found
 
 
-def judge_of(setting: Setting, budget: EvaluationBudget, images: Images, *, thorough: bool, generator: Any) -> Judge:
+def judge_of(
+    setting: Setting,
+    budget: EvaluationBudget,
+    images: Images,
+    measures: tuple[str, ...] = ALL_MEASURES,
+    *,
+    generator: torch.Generator,
+) -> Judge:
     """How the setting judges samples."""
     networks = {"": setting.features}
     if budget.second_features != "none":
         networks["_second"] = budget.second_features
-    return Judge(images, min(budget.num_samples, len(images)), networks, thorough, generator)
+    return Judge(images, min(budget.num_samples, len(images)), networks, measures, generator)
 
 
 def fitted_prior(
@@ -103,6 +116,7 @@ def over_scales(
     """Metrics of the decoder's means at draws of N(0, s^2 I), the same draws for each scale s, on each split."""
     found: dict[str, Any] = {"scale": list(scales)}
     for split, judge in judges.items():
+        judge = judge._replace(networks={"": judge.networks[""]}, measures=CURVES)
         z = model.sample_prior(judge.num_samples, generator=generator)
         rows = [judge.metrics(model, scale * z) for scale in scales]
         found[split] = {name: [row[name] for row in rows] for name in CURVES}
@@ -143,6 +157,4 @@ def references(setting: Setting, device: str = "cpu", root: Any = None) -> dict[
         rows |= huddled_images(x, labels, num)
     real = features_of(setting.features, test, num)
     with torch.no_grad():
-        return {
-            name: compare(real, network(images), thorough=True, generator=generator) for name, images in rows.items()
-        }
+        return {name: compare(real, network(images), generator=generator) for name, images in rows.items()}

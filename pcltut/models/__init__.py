@@ -6,7 +6,7 @@ from pcltut.models.hierarchical import HierarchicalGaussian
 from pcltut.models.likelihoods import DiscretizedGaussian, Gaussian
 from pcltut.models.linear_gaussian import LinearGaussian
 from pcltut.models.networks import conv_decoder, conv_encoder, mlp_decoder, mlp_encoder
-from pcltut.models.priors import GaussianMixture, StandardNormal
+from pcltut.models.priors import GaussianMixture, LearnedMixture, StandardNormal
 
 __all__ = [
     "DiagonalGaussian",
@@ -16,6 +16,7 @@ __all__ = [
     "GaussianMixture",
     "GenerativeModel",
     "HierarchicalGaussian",
+    "LearnedMixture",
     "LinearGaussian",
     "StandardNormal",
     "conv_decoder",

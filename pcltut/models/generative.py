@@ -54,7 +54,7 @@ class GenerativeModel(nn.Module):
         decoder: maps `z` `[..., latent]` to `[..., *event]`, for any leading dimensions.
         likelihood: `Gaussian` or `DiscretizedGaussian`, a density around the decoder's output.
         latent_dim: size of z.
-        prior: law of z, a `GaussianMixture` for one; N(0, I) if not given.
+        prior: law of z: N(0, I) if not given, a `GaussianMixture`, or a `LearnedMixture`, which is part of theta.
 
     Raises:
         ValueError: the prior is one of another size or type of numbers; or the decoder holds batch normalization,
@@ -78,7 +78,7 @@ class GenerativeModel(nn.Module):
             raise ValueError(
                 f"got a prior of {prior.latent_dim} latents, expected latent_dim={latent_dim}; fit it to this model's"
             )
-        kinds = {(part.dtype, part.device) for part in prior.buffers()}
+        kinds = {(part.dtype, part.device) for part in (*prior.buffers(), *prior.parameters())}
         if kinds - {(part.dtype, part.device) for part in decoder.parameters()}:
             raise ValueError(
                 f"got a prior with numbers of {kinds}, expected the decoder's type and device; convert it with .to()"

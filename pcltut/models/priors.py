@@ -1,4 +1,4 @@
-"""Laws of the latents: the standard normal, and a mixture of Gaussians such as one fitted to latents."""
+"""Laws of the latents: the standard normal, a mixture of Gaussians fitted to latents, and one that is learned."""
 
 import math
 
@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pcltut.arguments import whole_number
 from pcltut.noise import check_generator, standard_normal
 
 
@@ -128,3 +129,54 @@ class GaussianMixture(nn.Module):
         """The inverses of L: all components of all latents are then whitened by one product."""
         identity = torch.eye(self.latent_dim).to(self.cholesky)
         return torch.linalg.solve_triangular(self.cholesky, identity.expand_as(self.cholesky), upper=False)
+
+
+class LearnedMixture(nn.Module):
+    r"""The mixture :math:`\sum_k w_k N(m_k, \mathrm{diag}\, s_k^2)`, learned with the decoder.
+
+    Its parameters are part of theta: their gradient, the mean of :math:`\nabla \log p(z)` over the latents that teach
+    the decoder, is the gradient of the M-step for a prior. At first the mixture as a whole is about N(0, I): the means
+    are drawn from N(0, I / 2), and each component has the variance 1 / 2. See Tomczak and Welling (2018), who build
+    the components by the encoder; here they are free.
+
+    Args:
+        num_components: K.
+        latent_dim: size of z.
+        generator: draws the first means.
+    """
+
+    def __init__(self, num_components: int, latent_dim: int, *, generator: torch.Generator) -> None:
+        super().__init__()
+        num_components = whole_number("num_components", num_components)
+        self.latent_dim = latent_dim
+        means = math.sqrt(0.5) * standard_normal((num_components, latent_dim), generator=generator)
+        self.logits = nn.Parameter(means.new_zeros(num_components))  # log w_k up to a constant
+        self.means = nn.Parameter(means)
+        self.log_scale = nn.Parameter(torch.full_like(means, 0.5 * math.log(0.5)))  # log s_k
+
+    def log_prob(self, z: Float[Tensor, "*chain latent"]) -> Float[Tensor, "*chain"]:
+        """Log-density of the mixture."""
+        return torch.logsumexp(self.component_log_probs(z), -1)
+
+    def component_log_probs(self, z: Float[Tensor, "*chain latent"]) -> Float[Tensor, "*chain component"]:
+        r"""Each component's :math:`\log w_k + \log N(z; m_k, \mathrm{diag}\, s_k^2)`."""
+        white = (z[..., None, :] - self.means) * torch.exp(-self.log_scale)
+        return standard_normal_log_prob(white) - self.log_scale.sum(-1) + self.logits.log_softmax(-1)
+
+    @torch.no_grad()
+    def sample(
+        self, num: int, *, generator: torch.Generator, dtype: torch.dtype | None = None
+    ) -> Float[Tensor, "num latent"]:
+        """Draw `num` latents, of the mixture's own type if none is given."""
+        check_generator(generator=generator)
+        component = torch.multinomial(self.logits.softmax(-1), num, replacement=True, generator=generator)
+        noise = standard_normal((num, self.latent_dim), generator=generator, dtype=self.means.dtype)
+        z = self.means[component] + self.log_scale[component].exp() * noise
+        return z.to(dtype or z.dtype)
+
+    def curvature_product(
+        self, z: Float[Tensor, "batch latent"], v: Float[Tensor, "batch latent"]
+    ) -> Float[Tensor, "batch latent"]:
+        r"""The mean precision :math:`\sum_k r_k(z)\, v / s_k^2`, a bound as in `GaussianMixture.curvature_product`."""
+        shares = torch.softmax(self.component_log_probs(z), -1)
+        return (shares @ torch.exp(-2 * self.log_scale)) * v

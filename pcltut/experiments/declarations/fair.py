@@ -109,6 +109,22 @@ TIMED = compare("fair-30s", "And in 30 seconds of one core?", tuple(map(of_any_l
 LONG = compare(
     "fair-6400", "And where a decoder pass is an update, in 6,400 of them?", (VAE, INCREMENTAL), updates=6400
 )
+PRIORS = compare(
+    "fair-prior",
+    "And where the prior is learned, too?",
+    tuple(
+        dataclasses.replace(
+            method,
+            key=f"{method.key}-prior",
+            name=f"{method.name}, learned prior",
+            fixed={**method.fixed, "prior_components": 50},
+        )
+        for method in (VAE, CLAIM)
+    ),
+    baseline="vae-prior",
+    updates=1600,
+    notes=(*NOTES, "Their own prior stands in the place of N(0, I): a mixture of 50 Gaussians, learned with theta."),
+)
 BITS = compare(
     "fair-bits",
     "How many bits a pixel do the finalists need, trained again on binned pixels?",
@@ -158,4 +174,4 @@ SIZES = tuple(
     )
     for num_train in (1000, 3000, 9000, 55_000)
 )
-COMPARISONS = (FAIR, SHORT, TIMED, LONG, BITS, FULL, CONV, *SIZES)
+COMPARISONS = (FAIR, SHORT, TIMED, LONG, PRIORS, BITS, FULL, CONV, *SIZES)
