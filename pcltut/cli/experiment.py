@@ -32,6 +32,7 @@ from pcltut.experiments import (
 )
 from pcltut.experiments.budgets import COSTS
 from pcltut.experiments.costs import batch_costs, estimate_hours
+from pcltut.experiments.pictures import save_pictures
 from pcltut.experiments.plan import SEARCH
 from pcltut.experiments.results import write_json
 from pcltut.experiments.tables import as_text, points_of, repetition_table
@@ -197,6 +198,7 @@ def show_report(
         write_json(target, results)
         if (plan.folder / SEARCH).exists():
             shutil.copyfile(plan.folder / SEARCH, results_folder() / f"{name}-tuning.json")
+        save_pictures(results_folder() / f"{name}-samples.npz", plan)
         typer.echo(f"\n{target}: written", err=True)
 
 

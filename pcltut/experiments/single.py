@@ -67,7 +67,7 @@ def finish(
         if best:
             point = rows[best_row(rows)]["iteration"]
             if str(point) not in test:
-                _restore(state, best)
+                restore(state, {name.removeprefix(BEST): value for name, value in best.items()})
             test["best"] = test.get(str(point)) or rounded(
                 {"iteration": point, **run.measure(state, "test", root=root)}
             )
@@ -91,6 +91,13 @@ def working_file(path: Path) -> Path:
 def weights_file(path: Path) -> Path:
     """Where a finished run has the weights of its networks, for the path of its result."""
     return path.parent / "weights" / f"{path.stem}.safetensors"
+
+
+def restore(state: TrainingState, weights: Mapping[str, torch.Tensor]) -> None:
+    """Give a run's networks the weights that the file of a finished run holds."""
+    for part, module in _modules(state).items():
+        prefix = f"{part}."
+        module.load_state_dict({n.removeprefix(prefix): v for n, v in weights.items() if n.startswith(prefix)})
 
 
 def read_run(path: Path, run: Run) -> dict[str, Any] | None:
@@ -160,9 +167,3 @@ def _weights(state: TrainingState) -> dict[str, torch.Tensor]:
         for part, module in _modules(state).items()
         for name, value in module.state_dict().items()
     }
-
-
-def _restore(state: TrainingState, weights: Mapping[str, torch.Tensor]) -> None:
-    for part, module in _modules(state).items():
-        prefix = f"{BEST}{part}."
-        module.load_state_dict({n.removeprefix(prefix): v for n, v in weights.items() if n.startswith(prefix)})
