@@ -56,6 +56,7 @@ def test_a_thorough_test_has_every_sampler_and_network(algorithm, monkeypatch):
         "log_evidence_6",
     }
     assert found["log_evidence"] == pytest.approx(sum(found[EACH]) / 4)
+    assert found["log_evidence_fitted"] == pytest.approx(sum(found["log_evidence_fitted_each"]) / 4)
     assert found["log_evidence_checked"] == pytest.approx(sum(found[EACH][:3]) / 3)
     assert all(math.isfinite(found[f"log_evidence_{num}"]) for num in (5, 6))
     assert sum(found["classes"]) == pytest.approx(1) == sum(found["classes_fitted"])

@@ -85,6 +85,19 @@ def test_evidence_under_a_mixture_is_the_closed_form():
     assert bounds.lower.mean() - error < exact.mean() < bounds.upper.mean() + error
 
 
+def test_chains_start_at_the_standard_normal_under_any_prior():
+    """A mixture of one component that is N(0, I) gives what the default prior gives: the same start, the same walk."""
+    identity = torch.eye(3, dtype=torch.float64)
+    mixture = GaussianMixture(torch.ones(1, dtype=torch.float64), torch.zeros_like(MEANS[:1]), identity[None])
+    model = GenerativeModel(LINEAR.decoder, LINEAR.likelihood, 3, mixture)
+    x = MODEL.sample(4, generator=seeded(8))
+    plain, other = (
+        ais_log_evidence(each, x, generator=seeded(9), num_bridges=12, num_chains=3).log_weights
+        for each in (LINEAR, model)
+    )
+    close(other, plain)
+
+
 def learned(scale: float = 1.0) -> LearnedMixture:
     """Three components in two dimensions, in double precision, with numbers unlike those of the start."""
     prior = LearnedMixture(3, 2, generator=seeded(20)).double()

@@ -12,7 +12,7 @@ from torch import Tensor
 from pcltut.arguments import one_of, whole_number
 from pcltut.evaluation.annealing import Bridges, MakeKernel, Walk, anneal, pilot
 from pcltut.evaluation.inputs import check_inputs
-from pcltut.models import DiagonalGaussian, GenerativeModel
+from pcltut.models import DiagonalGaussian, GenerativeModel, StandardNormal
 from pcltut.samplers import hmc, mala
 
 
@@ -61,7 +61,8 @@ def ais_log_evidence(
         num_bridges: number of bridges T.
         kernel: of the moves; exact ones alone, since the bias of ULA would enter the weights.
         num_leapfrog: leapfrog steps of one HMC move; MALA has none.
-        encoder: gives the first distribution q(z | x); the prior if not given.
+        encoder: gives the first distribution q(z | x); N(0, I) if not given, whatever the model's prior is: chains walk
+            into the components of a mixture more easily than from one to another.
     """
     num_chains = whole_number("num_chains", num_chains, remedy="take one or more for each image")
     check_inputs(model, x, generator=generator)
@@ -92,18 +93,26 @@ def find_walk(
     *,
     generator: torch.Generator,
 ) -> Walk:
-    """The bridges from the prior or from the encoder's q, with the moves that a pilot walk found.
+    """The bridges from N(0, I) or from the encoder's q, with the moves that a pilot walk found.
 
-    From the prior the first few bridges do most of the work, so betas grow as the fourth power; an encoder's q is
+    From N(0, I) the first few bridges do most of the work, so betas grow as the fourth power; an encoder's q is
     near the posterior, and they grow evenly.
     """
     num_bridges = whole_number("num_bridges", num_bridges, remedy="100 is a beginning")
     make_kernel = kernel_maker(kernel, num_leapfrog)
     with torch.no_grad():
-        q = None if encoder is None else encoder(x)
+        q = standard_q(model, x) if encoder is None else encoder(x)
     power = 4 if encoder is None else 1
     betas = [(bridge / num_bridges) ** power for bridge in range(num_bridges + 1)]
     return pilot(Bridges(model, x, q), make_kernel, betas, generator=generator)
+
+
+def standard_q(model: GenerativeModel, x: Tensor) -> DiagonalGaussian | None:
+    """N(0, I) for each image; None where it is the prior, whose density then need not be taken twice."""
+    if isinstance(model.prior, StandardNormal):
+        return None
+    mean = torch.zeros(len(x), model.latent_dim, dtype=model.dtype, device=x.device)
+    return DiagonalGaussian(mean, torch.zeros_like(mean))
 
 
 def kernel_maker(kernel: str, num_leapfrog: int) -> MakeKernel:

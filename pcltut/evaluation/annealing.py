@@ -50,7 +50,7 @@ class Point(NamedTuple):
 class Bridges:
     r"""The laws :math:`\log p_0(z) + \beta \, (\log p(x, z) - \log p_0(z))` between two distributions.
 
-    The first, :math:`p_0`, is the prior, or `q` if it is given; at beta = 1 it is the posterior, not normalized.
+    The first, :math:`p_0`, is `q`, or the prior where none is given; at beta = 1 it is the posterior, not normalized.
     """
 
     model: GenerativeModel

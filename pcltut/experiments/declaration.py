@@ -14,7 +14,7 @@ class EvaluationBudget:
 
     Args:
         num_images: images whose log-evidence is estimated, the first of the split (0: no evidence).
-        num_bridges: annealing steps of AIS from the prior to the posterior.
+        num_bridges: annealing steps of AIS from N(0, I) to the posterior.
         num_chains: weights an image.
         num_leapfrog: leapfrog steps of the HMC moves between two bridges.
         num_samples: decoder means of prior draws that are compared with as many images of the split (0: none).

@@ -53,6 +53,7 @@ METRICS = {
     "log_evidence_checked": Metric("of the checked", True, 1),
     **{f"log_evidence_{num}": Metric(f"{num:,} bridges", True, 1) for num in CHECK_BRIDGES},
     "log_evidence_fitted": Metric("log-evidence (fitted)", True, 1),
+    "bdmc_gap_fitted": Metric("BDMC gap (fitted)", None, 1),
     "bits_per_dimension": Metric("bits/dim", False, 3),
     **{
         f"{name}{sampler}{network}": metric._replace(
@@ -81,7 +82,7 @@ def measure(
 ) -> dict[str, Any]:
     """All metrics of a model on the validation or the test split.
 
-    Log-evidence is the mean over images of AIS from the prior, the same for every method, with or without encoder: a
+    Log-evidence is the mean over images of AIS from N(0, I), the same for every method, with or without encoder: a
     lower bound in expectation, in nats an image; on the test split the BDMC gap says how far off it may be on images
     that the model draws itself. Samples are the decoder's means (no pixel noise) at draws of N(0, I) and, where the
     budget says so, of the density fitted to training images' latents; they are compared with images on the setting's
@@ -176,8 +177,10 @@ def fitted(
         return found
     found["nearest_training"] = nearness(judge, setting.features, model, z, train)
     images, once = judge.images[: budget.num_images], dataclasses.replace(budget, num_checked=0)
-    values = evidence(setting, under_it, images, once, generator=generator, final=False) if budget.num_images else {}
-    found |= {f"{name}_fitted": value for name, value in values.items() if name == "log_evidence"}
+    if budget.num_images:
+        values = evidence(setting, under_it, images, once, generator=generator, final=True)
+        found |= {f"{name}_fitted": values[name] for name in ("log_evidence", "bdmc_gap")}
+        found["log_evidence_fitted_each"] = values[EACH]
     if encoder is not None:
         draws = fitted_prior(model, encoder, train, refined=False, generator=generator)
         if draws is not None:

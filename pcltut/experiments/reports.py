@@ -32,6 +32,7 @@ GROUPS = {
         "log_evidence_300",
         "log_evidence_3000",
         "log_evidence_fitted",
+        "bdmc_gap_fitted",
         "bits_per_dimension",
         "encoder_scale",
         "sigma",
@@ -112,7 +113,7 @@ def header(results: Mapping[str, Any]) -> list[str]:
         f"Seeds {', '.join(map(str, origin['seeds']))}; {'; '.join(origin['devices'])}; commit "
         f"{', '.join(origin['commits'])}; "
         + ", ".join(f"{name} {version}" for name, version in origin["versions"].items()),
-        "Mean and half width of the 95 % t interval over seeds. Log-evidence in nats an image by AIS from the prior "
+        "Mean and half width of the 95 % t interval over seeds. Log-evidence in nats an image by AIS from N(0, I) "
         f"({budget['num_images']} images, {budget['num_bridges']} bridges), for all methods alike; its differences "
         "are paired by image, too.",
         f"Samples are decoder means, without pixel noise, judged on {results['setting']['features']} features.",
