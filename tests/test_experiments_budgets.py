@@ -9,19 +9,19 @@ from pcltut.experiments.budgets import batches_within, committed_costs, points_o
 from pcltut.experiments.tuning import claim_of, draw_trials
 
 TIMED = EXPERIMENTS["fair-30s"]
-COSTS = {"seconds_a_batch": {"vae": {"1": 0.01}, "lpc-reverse-shared": {"1": 0.02, "11": 0.12, "21": 0.32}}}
+COSTS = {"seconds_a_batch": {"vae": {"1": 0.01}, "lpc-jeffreys-shared": {"1": 0.02, "11": 0.12, "21": 0.32}}}
 
 
 @pytest.mark.parametrize(("num_steps", "seconds"), [(1, 0.02), (6, 0.07), (11, 0.12), (16, 0.22), (21, 0.32)])
 def test_seconds_become_batches_on_straight_lines_between_the_measured_lengths(num_steps, seconds):
-    method = TIMED.method("lpc-reverse-shared")
+    method = TIMED.method("lpc-jeffreys-shared")
     assert batches_within(30.0, method, {"num_steps": num_steps}, COSTS) == int(30 / seconds)
 
 
 def test_costs_that_were_not_measured_are_named():
     assert batches_within(30.0, TIMED.method("vae"), {}, COSTS) == 3000
     with pytest.raises(ResultError, match=r"for \[1, 11, 21\] steps, expected 30 within"):
-        batches_within(30.0, TIMED.method("lpc-reverse-shared"), {"num_steps": 30}, COSTS)
+        batches_within(30.0, TIMED.method("lpc-jeffreys-shared"), {"num_steps": 30}, COSTS)
     with pytest.raises(ResultError, match="no costs of hoffman"):
         batches_within(30.0, TIMED.method("hoffman"), {}, COSTS)
 

@@ -31,6 +31,13 @@ def test_a_search_is_the_declared_one(name):
     check_search(search, experiment)
 
 
+def test_the_row_that_claims_at_the_other_budgets_is_the_one_that_the_search_chose():
+    claim = load_search("fair")["claim"]
+    for name in ("fair-320", "fair-30s", "fair-bits", "full", "conv", "images-1000"):
+        others = {key for key in EXPERIMENTS[name].keys if key in EXPERIMENTS["fair"].claimants}
+        assert others == {claim}, name
+
+
 @pytest.mark.parametrize("name", [path.parent.name for path in sorted(RESULTS.glob("*/tuning"))])
 def test_beginnings_of_searches_are_those_of_the_declaration(name, tmp_path):
     """Every committed trial is one of the declared ones, so that the same command goes on from it."""

@@ -223,9 +223,7 @@ def record_cost(name: str, cost: dict, book: Path) -> None:
     costs[name] = costs.get(name, {}) | cost
     costs = {key: costs[key] for key in sorted(costs) if (book / f"{key}.ipynb").is_file()}
     write(file, json.dumps(costs, indent=1, sort_keys=True) + "\n")
-    header = "| Chapter | CPU time, one thread | GPU time | Peak memory | Downloads |\n|---|---|---|---|---|\n"
-    rows = [f"| [](../{key}.ipynb) | {cost_row(costs[key])} |\n" for key in costs]
-    write(book / "results" / "costs.md", header + "".join(rows))
+    write(book / "results" / "costs.md", cost_table(costs))
 
 
 @functools.cache
@@ -237,9 +235,19 @@ def probe() -> float:
     return round(float(done.stdout), 1)
 
 
-def cost_row(cost: dict) -> str:
-    gpu = f"{cost['gpu_seconds']:.0f} s ({cost['gpu_name']})" if "gpu_seconds" in cost else "not measured"
-    return f"{cost['cpu_seconds']:.0f} s | {gpu} | {cost['peak_memory_mb'] / 1024:.1f} GB | none"
+def cost_table(costs: dict) -> str:
+    """The costs of all chapters as a table; a column that no chapter has a value for is left out."""
+    columns = {
+        "CPU time, one thread": [f"{cost['cpu_seconds']:.0f} s" for cost in costs.values()],
+        "GPU time": [
+            f"{cost['gpu_seconds']:.0f} s ({cost['gpu_name']})" if "gpu_seconds" in cost else "" for cost in costs.values()
+        ],
+        "Peak memory": [f"{cost['peak_memory_mb'] / 1024:.1f} GB" for cost in costs.values()],
+    }
+    columns = {name: cells for name, cells in columns.items() if any(cells)}
+    names = [f"[](../{key}.ipynb)" for key in costs]
+    rows = [("Chapter", *columns), ("---",) * (1 + len(columns)), *zip(names, *columns.values(), strict=True)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 # --- the command ---
