@@ -240,7 +240,8 @@ def cost_table(costs: dict) -> str:
     columns = {
         "CPU time, one thread": [f"{cost['cpu_seconds']:.0f} s" for cost in costs.values()],
         "GPU time": [
-            f"{cost['gpu_seconds']:.0f} s ({cost['gpu_name']})" if "gpu_seconds" in cost else "" for cost in costs.values()
+            f"{cost['gpu_seconds']:.0f} s ({cost['gpu_name']})" if "gpu_seconds" in cost else ""
+            for cost in costs.values()
         ],
         "Peak memory": [f"{cost['peak_memory_mb'] / 1024:.1f} GB" for cost in costs.values()],
     }
