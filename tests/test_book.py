@@ -268,3 +268,9 @@ def test_without_vendored_scripts_the_page_falls_back_to_the_network(small_book)
     page = small_book("")
     scripts = [script["src"] for script in page.find_all("script", src=True)]
     assert any(is_external(script) and "mathjax" in script for script in scripts)
+
+
+def test_every_reference_has_a_link():
+    entries = re.split(r"\n(?=@)", (ROOT / "book" / "references.bib").read_text(encoding="utf-8").strip())
+    without = [entry.splitlines()[0] for entry in entries if not re.search(r"\b(doi|url|eprint)\s*=", entry)]
+    assert len(entries) > 50 and not without, f"give a doi, an eprint (arXiv) or a url: {without}"

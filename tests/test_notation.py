@@ -8,42 +8,9 @@ import pytest
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 CHAPTERS = sorted(BOOK.glob("[0-9]*.ipynb"))
-GREEK = set(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "varepsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "vartheta",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "pi",
-        "rho",
-        "sigma",
-        "tau",
-        "phi",
-        "varphi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Sigma",
-        "Phi",
-        "Psi",
-        "Omega",
-        "ell",
-    ]
+GREEK = re.compile(
+    "(alpha|beta|gamma|delta|(var)?epsilon|zeta|eta|(var)?theta|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|(var)?phi|chi|psi|"
+    "omega|Gamma|Delta|Theta|Lambda|Sigma|Phi|Psi|Omega|ell)"
 )
 ALPHABETS = ("mathbb", "mathcal")  # a letter of theirs is another symbol than the letter
 
@@ -55,7 +22,7 @@ def symbols(tex: str) -> set[str]:
     for alphabet in ALPHABETS:
         found |= {f"{alphabet} {letter}" for letter in re.findall(rf"\\{alphabet}\s*\{{?([A-Za-z])", tex)}
         tex = re.sub(rf"\\{alphabet}\s*\{{?[A-Za-z]\}}?", " ", tex)
-    found |= {name for name in re.findall(r"\\([A-Za-z]+)", tex) if name in GREEK}
+    found |= {name for name in re.findall(r"\\([A-Za-z]+)", tex) if GREEK.fullmatch(name)}
     return found | set(re.findall(r"[A-Za-z]", re.sub(r"\\[A-Za-z]+", " ", tex)))
 
 
