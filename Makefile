@@ -13,7 +13,7 @@ PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest
 TWO_WORKERS := -n 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help book test quick lint notebooks lab format bench mutants gpu clean
+.PHONY: help book test quick lint notebooks lab format bench mutants gpu wheel clean
 
 help:  ## list these targets
 	@echo "make TARGET [PYTHON=python3.12]"
@@ -56,8 +56,11 @@ gpu: $(TESTS)  ## the tests that need a CUDA device, then each notebook's time o
 	$(PYTEST) -q -m gpu tests
 	$(BIN)/python book/_tools/notebooks.py --gpu
 
+wheel: $(BOOK)  ## pack the package, with data and results, into dist/
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+
 clean:  ## remove what these targets made (data/ and runs/ stay)
-	rm -rf $(VENV) _build build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) _build build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 
 $(BOOK):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
