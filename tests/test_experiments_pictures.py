@@ -24,6 +24,9 @@ def test_pictures_of_finished_runs_are_their_decoders_means(tmp_path: Path):
     run_experiment(plan)
     path = tmp_path / "pictures.npz"
     save_pictures(path, plan)
+    weights_file(plan.path("seed", "vae", 1)).rename(tmp_path / "kept")
+    save_pictures(path, plan)  # without the weights of a method its pictures stay
+    (tmp_path / "kept").rename(weights_file(plan.path("seed", "vae", 1)))
     found = load_pictures(path)
     assert set(found) == set(PICTURED.keys)
     train = data.load("fashion-mnist-mini", "train").as_float()[:200]

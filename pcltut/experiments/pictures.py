@@ -55,8 +55,15 @@ def nearest(x: Tensor, images: Tensor) -> Tensor:
 
 
 def save_pictures(path: str | os.PathLike, plan: Plan) -> None:
-    """Write the pictures of each method's first seed into one file, as bytes; methods without weights are left out."""
-    seed, arrays = plan.experiment.seeds[0], {}
+    """Write the pictures of each method's first seed into one file, as bytes.
+
+    A method without weights in the plan's folder keeps those that the file holds, or has none.
+    """
+    seed, path = plan.experiment.seeds[0], Path(path)
+    arrays: dict[str, np.ndarray] = {}
+    if path.exists():
+        with np.load(path) as found:
+            arrays.update(found)
     for key in plan.experiment.keys:
         if not weights_file(plan.path("seed", key, seed)).exists():
             continue
