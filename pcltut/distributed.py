@@ -90,8 +90,10 @@ def _sigterm_raises() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, ended)
     try:
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    except BaseException:  # it ends anyway: torchrun, which asks again, must not cut off the report
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise
+    signal.signal(signal.SIGTERM, before)
 
 
 def _device_and_backend(device: str) -> tuple[str, str]:

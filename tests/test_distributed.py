@@ -267,6 +267,24 @@ def test_a_killed_process_ends_all_and_the_same_command_goes_on(tmp_path: Path) 
     assert again.returncode == 0 and f"going on from iteration {done}" in again.stdout
 
 
+REPORTS_AFTER_A_FAILURE = """
+import os, signal
+from pcltut.distributed import _sigterm_raises
+try:
+    with _sigterm_raises():
+        raise RuntimeError
+except RuntimeError:
+    os.kill(os.getpid(), signal.SIGTERM)
+    print("reported")
+"""
+
+
+def test_a_process_that_failed_is_not_ended_before_it_reports() -> None:
+    """The peer's end breaks the connection, and torchrun asks the others to end: whichever comes first."""
+    done = subprocess.run([sys.executable, "-c", REPORTS_AFTER_A_FAILURE], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "reported\n")
+
+
 def iteration_of(checkpoint: Path) -> int:
     return int(load_tensors(checkpoint)[0]["iteration"])
 
