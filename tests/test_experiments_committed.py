@@ -46,6 +46,15 @@ def test_beginnings_of_searches_are_those_of_the_declaration(name, tmp_path):
     assert len(found) == len(list((RESULTS / name / "tuning").glob("*.trial-*.json")))
 
 
+@pytest.mark.parametrize("name", [path.parent.name for path in sorted(RESULTS.glob("*/final"))])
+def test_final_runs_that_are_there_have_the_chosen_settings(name, tmp_path):
+    """The same command goes on from them; none has other hyperparameters than its search chose."""
+    plan = Plan(EXPERIMENTS[name], tmp_path)
+    found = plan.results("seed", plan.final())
+    assert len(found) == len(list((RESULTS / name / "final").glob("*.json")))
+    assert all(run["provenance"]["commit"] and not run["failed"] for run in found.values())
+
+
 @pytest.mark.parametrize("name", COMMITTED)
 def test_results_are_those_of_the_declaration(name):
     experiment, results = EXPERIMENTS[name], load_results(name)
