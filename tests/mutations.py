@@ -244,8 +244,8 @@ MUTATIONS = (
     Mutation(
         "20 persistent chains not written back",
         "training/state.py",
-        "self.chains[index] = gradients.chain.z",
-        "self.chains[index] = start",
+        "self.chains[index] = rows_of_all(gradients.chain.z, len(index))",
+        "self.chains[index] = self.chains[index]",
         "test_training_persistent.py",
     ),
     Mutation(
@@ -265,8 +265,8 @@ MUTATIONS = (
     Mutation(
         "25 incremental theta-gradients that pile up",
         "training/gradients.py",
-        "        self.num_terms = 0\n        return mean\n",
-        "        return mean\n",
+        "        self.num_terms = 0\n        return self.total\n",
+        "        return self.total\n",
         "test_training_incremental.py",
     ),
     Mutation(
