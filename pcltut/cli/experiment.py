@@ -205,14 +205,15 @@ def show_report(
 def save_plot(path: Path, search: Mapping[str, Any] | None, names: Mapping[str, str]) -> None:
     """Draw a search into a file of the format that its ending names."""
     from matplotlib import pyplot as plt
+    from matplotlib.backend_bases import FigureCanvasBase
 
     from pcltut.plotting import plot_searches
 
     if search is None:
         raise ValueError("got --plot for an experiment without a search, expected one that was tuned; leave it out")
-    figure = plot_searches(search, names)
-    if path.suffix.lstrip(".").lower() not in figure.canvas.get_supported_filetypes():
+    if path.suffix.lstrip(".").lower() not in FigureCanvasBase.get_supported_filetypes():
         raise ValueError(f"got {path.name}, expected a name that ends in .png, .svg or .pdf; rename it")
+    figure = plot_searches(search, names)
     with atomic_path(path) as partial:
         figure.savefig(partial, format=path.suffix.lstrip("."), dpi=150)
     plt.close(figure)

@@ -14,6 +14,7 @@ from pcltut.experiments.run import Run
 from pcltut.files import load_tensors, package_commit, save_tensors
 from pcltut.samplers import ChainDiverged
 from pcltut.training import TrainingState, train_until
+from pcltut.training.checkpoint import module_tensors, restore_modules
 
 RECENT = 20  # iterations over which a row's training loss is averaged
 END = "end"  # name of the test at the end of a run that is measured nowhere else
@@ -95,9 +96,7 @@ def weights_file(path: Path) -> Path:
 
 def restore(state: TrainingState, weights: Mapping[str, torch.Tensor]) -> None:
     """Give a run's networks the weights that the file of a finished run holds."""
-    for part, module in _modules(state).items():
-        prefix = f"{part}."
-        module.load_state_dict({n.removeprefix(prefix): v for n, v in weights.items() if n.startswith(prefix)})
+    restore_modules({"model": state.model, "encoder": state.encoder}, weights)
 
 
 def read_run(path: Path, run: Run) -> dict[str, Any] | None:
@@ -156,14 +155,6 @@ def _go_on(run: Run, state: TrainingState, work: Path) -> dict[str, Any]:
     return {"rows": [], "test": {}, "best": {}}
 
 
-def _modules(state: TrainingState) -> dict[str, torch.nn.Module]:
-    modules = {"model": state.model, "encoder": state.encoder}
-    return {name: module for name, module in modules.items() if module is not None}
-
-
 def _weights(state: TrainingState) -> dict[str, torch.Tensor]:
-    return {
-        f"{part}.{name}": value.clone()
-        for part, module in _modules(state).items()
-        for name, value in module.state_dict().items()
-    }
+    tensors = module_tensors(state.model, "model") | module_tensors(state.encoder, "encoder")
+    return {name: value.clone() for name, value in tensors.items()}

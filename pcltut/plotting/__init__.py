@@ -1,7 +1,7 @@
 """From arrays to Axes: the pictures that several chapters draw.
 
-Each function draws on the `ax` it is given, or on a new white figure of its own, and returns the Axes. Nothing here
-changes matplotlib's global settings.
+Each function draws on the `ax` it is given, or on a new white figure of its own, and returns the Axes; `plot_searches`
+draws a whole figure. Nothing here changes matplotlib's global settings.
 """
 
 from pcltut.plotting.curves import plot_band, plot_history, plot_trace
