@@ -4,11 +4,14 @@
 2. Equations, figures and exercises are numbered by chapter, ``(3.1)``; a chapter's number is its file's prefix.
 3. Launch and edit buttons appear when the repository's address is known, and only then.
 4. ``{chapter-cost}`` prints the measured cost of a chapter.
+5. Explorables find anywidget's front end beside the pages.
 """
 
 import json
 import re
+import shutil
 from html import escape
+from importlib.resources import files
 from pathlib import Path
 
 from docutils import nodes
@@ -77,6 +80,14 @@ def cost_in_words(cost):
     return f"{cost['cpu_seconds']:.0f} s on one CPU thread{gpu}; peak memory {memory:.1f} GB; nothing is downloaded"
 
 
+def add_anywidget(app, exception):
+    """The widget manager asks for the module "anywidget", and widgets.js says where it lies."""
+    if exception is None and app.builder.format == "html":
+        target = Path(app.outdir) / "third-party" / "anywidget"
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(files("anywidget") / "nbextension" / "index.js", target / "index.js")
+
+
 def skip_field_aliases(app, what, name, obj, skip, options):
     """A named tuple's fields stand in its signature; "Alias for field number 0" says nothing more."""
     return True if (obj.__doc__ or "").startswith("Alias for field number") else None
@@ -96,6 +107,7 @@ def setup(app):
     app.add_directive("chapter-cost", ChapterCost)
     app.connect("html-page-context", describe_generated_pages)
     app.connect("autodoc-skip-member", skip_field_aliases)
+    app.connect("build-finished", add_anywidget)
     # The theme's icon script replaces <i> elements as they appear and so breaks the buttons of widgets.
     app.add_js_file(None, body="window.FontAwesomeConfig = {observeMutations: false};", priority=1)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

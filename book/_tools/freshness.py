@@ -83,7 +83,19 @@ def source_hash(notebook, name: str, root: Path = ROOT) -> str:
         waiting += imports(trees[module], module if file.name == "__init__.py" else parent)
     for module in sorted(trees):
         digest.update(f"{module}\0{canonical(trees[module])}\0".encode())
+        for file in files_of_explorable(module, root):
+            digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def files_of_explorable(module: str, root: Path) -> list[Path]:
+    """The scripts, style and weights that a widget carries into the notebook; none for other modules."""
+    folder = root / "pcltut" / "explorables"
+    own = folder / "scripts" / f"{module.rpartition('.')[2]}.js"
+    if not (module.startswith("pcltut.explorables.") and own.is_file()):
+        return []
+    shared = [folder / "scripts" / file for file in ("core.js", "page.js", "page.css")]
+    return [*shared, own, *sorted(folder.glob("*.safetensors"))]
 
 
 def output_hash(notebook) -> str:

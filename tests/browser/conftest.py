@@ -70,9 +70,11 @@ class Browser:
             const done = arguments[arguments.length - 1], start = performance.now();
             const views = document.querySelectorAll("script[type='application/vnd.jupyter.widget-view+json']").length;
             function ready() {
-              const sliders = document.querySelectorAll(".pcltut-slider"), frames = [...document.images];
+              const widgets = document.querySelectorAll(".pcltut-slider, .pcltut-explorable");
+              const frames = [...document.images];
               const math = document.querySelectorAll(".math").length;
-              return (!views || (sliders.length === views && document.querySelector(".pcltut-frame")))
+              return (!views || (widgets.length === views
+                  && document.querySelector(".pcltut-frame, .pcltut-explorable canvas")))
                 && (!math || document.querySelector("mjx-container"))
                 && frames.every((frame) => frame.complete || frame.loading === "lazy" || !frame.offsetParent);
             }
