@@ -1,11 +1,11 @@
 // Loaded on pages with sliders, between RequireJS and the widget manager.
 
 // The widget manager asks for its fonts beside itself, not beside the page; and for anywidget, which runs explorables.
-const thirdParty = document.documentElement.dataset.content_root + "third-party/";
+const vendored = document.documentElement.dataset.content_root + "third-party/";
 require.config({
   paths: {
-    "@jupyter-widgets/html-manager/dist": thirdParty + "html-manager",
-    anywidget: thirdParty + "anywidget/index",
+    "@jupyter-widgets/html-manager/dist": vendored + "html-manager",
+    anywidget: vendored + "anywidget/index",
   },
 });
 

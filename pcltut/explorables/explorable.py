@@ -37,3 +37,7 @@ class Explorable(anywidget.AnyWidget):
 
     caption = Unicode("").tag(sync=True)
     values = Dict().tag(sync=True)
+
+    def __repr__(self) -> str:
+        """The name alone: a notebook shows it where widgets cannot be drawn."""
+        return f"{type(self).__name__}()"

@@ -170,7 +170,8 @@ def test_pages_work_without_a_network(browser, html: Path, pages: list[str], mod
     """Pictures, mathematics, equations within a laptop's column, sliders, contrast, folded solutions, no complaint."""
     for page in pages:
         sliders, solutions = check_page(browser, page, mode)
-        assert sliders or not re.match(r"book/\d\d_", page), f"{page} has no slider"
+        explorables = browser.script_value("return document.querySelectorAll('.pcltut-explorable').length")
+        assert sliders or explorables or not re.match(r"book/\d\d_", page), f"{page} has nothing to explore"
         assert solutions == (html / page).read_text(encoding="utf-8").count('class="solution dropdown'), page
 
 
@@ -185,15 +186,17 @@ def test_nothing_is_wider_than_a_phone(browser, pages: list[str]):
 
 
 def test_a_page_opened_as_a_file_works_too(browser, html: Path, pages: list[str]):
-    with_slider = [page for page in pages if "pcltut-slider" in (html / page).read_text(encoding="utf-8")]
-    for page in with_slider[:1]:
-        site, browser.site = browser.site, html.as_uri()
-        try:
+    texts = {page: (html / page).read_text(encoding="utf-8") for page in pages}
+    site, browser.site = browser.site, html.as_uri()
+    try:
+        for widget in ("pcltut-slider", "pcltut.explorables."):
+            page = next(page for page, text in texts.items() if widget in text)
             browser.open(page)
-            assert move_sliders(browser, page) > 0
+            alive = "document.querySelector('.pcltut-explorable .sentence')?.textContent"
+            assert browser.wait_for(alive) if "explorables" in widget else move_sliders(browser, page)
             assert all(ALLOWED in message for message in browser.errors())
-        finally:
-            browser.site = site
+    finally:
+        browser.site = site
 
 
 def test_the_search_finds_a_word_of_the_book(browser):

@@ -8,6 +8,7 @@ const REACH = 3.5; // the plane is shown, and summed over, from -REACH to REACH
 const CELLS = 71; // of the grid, a side
 const LOST = 50; // a walker this far away will not come back
 const TRAIL = 150;
+const FORGOTTEN = 1; // in units of Langevin time, steps times step size, of which the prior's width forgets e^-1
 
 const toX = (z) => ((z + REACH) / (2 * REACH)) * SIZE;
 const toY = (z) => SIZE - toX(z);
@@ -141,18 +142,19 @@ class CrowdOnPosterior extends Explorable {
   }
 
   tell(height, lost) {
-    const temperature = this.model.get("temperature");
+    const [step, temperature] = [this.model.get("step_size"), this.model.get("temperature")];
     const [first] = this.valleys;
     const off = Math.abs(first.crowd - first.exact) / Math.sqrt((first.exact * (1 - first.exact)) / this.z.length + 1e-9);
-    const fact = `After ${this.time} steps ${percent(first.crowd)} of the walkers are in the first valley, `
-      + `of the law ${percent(first.exact)}.`;
+    const fact = `After ${this.time} steps ${percent(first.crowd)} of the walkers are in the first valley, where the `
+      + `law has ${percent(first.exact)}.`;
     let finding;
     if (lost) finding = `The step is beyond the edge of stability: ${lost} of ${this.z.length} walkers are gone for good.`;
-    else if (temperature === 0) finding = "Without noise each walker climbs to the top of its valley and stays: one answer, no spread.";
-    else if (height > 1.5 * this.law.height) finding = "The crowd stands higher than it should: it is still on its way, or the step is too large for a law this narrow.";
-    else if (off > 3) finding = "The crowd is not there yet: it crosses the wall between the valleys only now and then.";
+    else if (temperature === 0) finding = "Without noise each walker climbs to the top of its valley and stays there.";
+    else if (this.time * step < FORGOTTEN) finding = "The crowd has not forgotten its start yet.";
+    else if (height > 1.5 * this.law.height) finding = "The step is too large for a law this narrow: the crowd settles, and settles wrongly.";
+    else if (off > 3) finding = "The wall between the valleys is high: it takes long until as many cross it as should.";
     else finding = "Crowd and law agree, up to the chance of a hundred walkers.";
-    if (temperature > 1 && !lost) finding += " A temperature above 1 flattens the law, so walls are crossed sooner.";
+    if (temperature > 1 && !lost) finding += " Above temperature 1 the law is flatter than the posterior, and walls are lower.";
     this.say(`${fact} ${finding}`, {
       time: this.time, lost, height, exactHeight: this.law.height, crowd: first.crowd, exact: first.exact, first: this.z[0],
     });

