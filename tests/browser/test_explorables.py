@@ -22,10 +22,10 @@ PAUSE = """for (const button of document.querySelectorAll(".pcltut-explorable bu
 CONTROLS = """return [...document.querySelectorAll(".pcltut-explorable [data-trait]")]
   .filter((control) => control.offsetParent);"""
 LOOKS = """const figure = document.querySelector(".pcltut-explorable");
-return {
-  drawings: [...figure.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL()),
-  sentence: figure.querySelector(".sentence").textContent, values: figure.dataset.values,
-};"""
+window.drawings = [...figure.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL());
+return {sentence: figure.querySelector(".sentence").textContent, values: figure.dataset.values};"""
+REDRAWN = """[...document.querySelectorAll(".pcltut-explorable canvas")]
+  .some((canvas, i) => canvas.toDataURL() !== window.drawings[i])"""
 CHANGED = """(() => { const figure = document.querySelector(".pcltut-explorable");
   return figure.dataset.values !== arguments[0]
     || figure.querySelector(".sentence").textContent !== arguments[1]; })()"""
@@ -36,7 +36,9 @@ else {
   control.value = now < (low + high) / 2 ? high : low;
 }
 control.dispatchEvent(new Event("input", {bubbles: true}));
-control.dispatchEvent(new Event("change", {bubbles: true}));"""
+control.dispatchEvent(new Event("change", {bubbles: true}));
+control.closest("figure").dispatchEvent(new CustomEvent("advance", {detail: 10}));  // of those that walk
+"""
 
 
 def shown(browser) -> dict:
@@ -63,11 +65,7 @@ def test_each_control_changes_drawing_and_words(browser, page: str, mode: str, w
         sentences.add(before["sentence"])
         browser.script_value(MOVE, control)
         assert browser.wait_for(CHANGED, before["values"], before["sentence"]), f"{page}: {name} changes no word"
-        assert browser.wait_for(
-            "[...document.querySelectorAll('.pcltut-explorable canvas')]"
-            ".some((canvas, i) => canvas.toDataURL() !== arguments[0][i])",
-            before["drawings"],
-        ), f"{page}: {name} changes no drawing"
+        assert browser.wait_for(REDRAWN), f"{page}: {name} changes no drawing"
     browser.wait_for("false", seconds=1.1)  # the sentence follows at most once a second
     sentences.add(shown(browser)["sentence"])
     without_numbers = {re.sub(r"[\d.,\u2212-]+", "#", sentence) for sentence in sentences}
@@ -97,7 +95,8 @@ def crowd_after(steps: int, values: dict, step_size: float = 0.01, temperature: 
     np.testing.assert_allclose(values["first"], state.z[0, 0], rtol=1e-5, atol=1e-5)
 
 
-ADVANCED: list[tuple[int, dict]] = [(20, {}), (50, {"step_size": 0.02, "temperature": 2.0})]
+# 0.0199526 is 10^-1.7: the slider moves the exponent in steps of 0.02.
+ADVANCED: list[tuple[int, dict]] = [(20, {}), (50, {"step_size": 0.0199526, "temperature": 2.0})]
 
 
 @pytest.mark.parametrize(("steps", "traits"), ADVANCED)

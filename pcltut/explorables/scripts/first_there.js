@@ -52,20 +52,18 @@ export function laws({ mean, variance }, curvature, stepSize, count) {
   return all;
 }
 
-export function gaps(law, curvature) {
-  // KL(law || posterior), the part along the ridge and the part across it.
-  return curvature.map((lambda, k) => {
-    const ratio = lambda * law.variance[k];
-    return (ratio - 1 - Math.log(ratio) + lambda * law.error[k] ** 2) / 2;
-  });
+function distanceTo(curvature, { error, variance }) {
+  // KL(law || posterior), the sum of a part along the ridge and one across it.
+  return curvature.reduce((sum, lambda, k) => {
+    const ratio = lambda * variance[k];
+    return sum + (ratio - 1 - Math.log(ratio) + lambda * error[k] ** 2) / 2;
+  }, 0);
 }
 
-export function floor(curvature, stepSize) {
+function floor(curvature, stepSize) {
   // KL of converged ULA from the posterior; infinite beyond the edge of stability.
-  return curvature.reduce((sum, lambda) => {
-    const ratio = stepSize * lambda < 2 ? 2 / (2 - stepSize * lambda) : Infinity;
-    return ratio < Infinity ? sum + (ratio - 1 - Math.log(ratio)) / 2 : Infinity;
-  }, 0);
+  if (stepSize * curvature[1] >= 2) return Infinity;
+  return distanceTo(curvature, { error: [0, 0], variance: curvature.map((k) => 2 / (k * (2 - stepSize * k))) });
 }
 
 export function race(correlation, stepSize) {
@@ -76,10 +74,9 @@ export function race(correlation, stepSize) {
   const count = end < Infinity ? Math.min(1e4, Math.max(LONGEST, Math.ceil(PATIENCE * memory))) : LONGEST;
   const runners = Object.entries(starts(target)).map(([key, start]) => {
     const all = laws(start, target.curvature, stepSize, count);
-    const parts = all.map((law) => gaps(law, target.curvature));
-    const distance = parts.map(([along, across]) => along + across);
+    const distance = all.map((law) => distanceTo(target.curvature, law));
     const arrival = end < Infinity ? distance.findLastIndex((value) => value > end + THERE) + 1 : Infinity;
-    return { key, start, laws: all, parts, distance, arrival };
+    return { key, start, laws: all, distance, arrival };
   });
   return { ...target, end, runners };
 }
@@ -96,19 +93,21 @@ export function finding({ curvature, end, runners }, steps, stepSize) {
     return { words: `This step is beyond the edge of stability (γλ = ${steepness.toPrecision(3)} across the ridge): `
       + "every chain is thrown further out with each step, wherever it began." };
   }
-  if (encoders.every(({ distance }) => distance[0] < THERE)) {
-    return { words: "Almost without correlation the three losses ask for almost the same variances, and each is right: "
-      + "there is nothing to choose between the encoders." };
-  }
   if (end > begun + THERE && steps > 0) {
     return { words: `With this step every chain ends ${size(end)} nats from the posterior, and the best encoder begins `
       + `only ${size(begun)} away. Steps so close to the edge of stability make a good start worse.` };
   }
+  if (encoders.every(({ distance }) => distance[0] < 2 * THERE)) {
+    return { words: "Almost without correlation the three losses ask for almost the same variances, and each is right: "
+      + "there is nothing to choose between the encoders." };
+  }
   if (at(third) - at(leader) < THERE) {
     const rest = at(prior) > at(third) + THERE ? "; only the chain from the prior is still on its way" : "";
-    return { words: `${time} the three encoders’ chains are level, at ${size(at(leader))} nats${rest}. `
-      + (Math.abs(at(leader) - end) < THERE ? "Where they began is forgotten; what is left is the step’s own bias."
-        : "Not a hundredth of a nat lies between them.") };
+    const where = size(at(leader)).replace("<", "less than");
+    const why = steps > 0 && Math.abs(at(leader) - end) < THERE
+      ? "Where they began is forgotten; what is left is the step’s own bias."
+      : "Not a hundredth of a nat lies between them.";
+    return { words: `${time} the three encoders’ chains are level, at ${where} nats${rest}. ${why}` };
   }
   const fact = `${time} the chain from ${possessive(leader)} encoder is nearest: ${size(at(leader))} nats, against `
     + `${size(at(second))} from ${possessive(second)} and ${size(at(third))} from ${possessive(third)}.`;

@@ -13,7 +13,8 @@ export function element(tag, attributes = {}, ...children) {
 export const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 let count = 0;
-const newId = () => `pcltut-${++count}`;
+const own = Math.random().toString(36).slice(2, 8); // this file is in every explorable of a page
+const newId = () => `pcltut-${own}-${++count}`;
 
 export class Explorable {
   // The frame of an explorable: drawings above, controls, the sentence that says what is seen, the caption.
@@ -34,13 +35,11 @@ export class Explorable {
   say(words, values = {}) {
     // At most once a second is the sentence changed, so that a screen reader can follow; the last one always comes.
     this.figure.dataset.values = JSON.stringify(values);
-    this.values = values;
-    this.words = words;
+    this.latest = { words, values };
     this.waiting ??= setTimeout(() => {
       this.waiting = undefined;
-      if (this.sentence.textContent !== this.words) this.sentence.textContent = this.words;
-      this.model.set("values", this.values);
-      this.model.save_changes();
+      if (this.sentence.textContent !== this.latest.words) this.sentence.textContent = this.latest.words;
+      this.set("values", this.latest.values);
       this.spoken = performance.now();
     }, Math.max(0, 1000 - (performance.now() - (this.spoken ?? -1000))));
   }

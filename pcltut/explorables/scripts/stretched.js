@@ -207,8 +207,8 @@ class StretchedPosterior extends Explorable {
     }
     if (method === "datum") return this.bias(soft, stiff);
     if (crowd.forgot > 400) {
-      return `With a shared M the variances are ${stiff} (stiff) and ${soft} (soft) times the true ones, but at this small `
-        + `γ the start was forgotten only after ${plural(crowd.forgot)}. Now one larger γ can quicken both.`;
+      return `With a shared M the variances are ${stiff} (stiff) and ${soft} (soft) times the true ones, but at this `
+        + `small γ the start was forgotten only after ${plural(crowd.forgot)}. Now one larger γ can quicken both.`;
     }
     return `M, shared by the crowd, gives each direction a step of its own: γM is ${short(own[1])} across the valley `
       + `and ${short(own[0])} along it. One γ now serves both, with variances ${stiff} and ${soft} times the true ones `
@@ -276,11 +276,12 @@ class StretchedPosterior extends Explorable {
       context.setLineDash([]);
     }
     const font = { size: 14, halo: colors.ground };
-    const inside = wide < 1.8;
+    const inside = wide < 2.1;
     const edge = place([0, 2 / Math.sqrt(crowd.curvature[1])]);
     const top = inside ? MIDDLE[1] - UNIT * wide : 30;
-    text(context, inside ? "crowd, 2 std" : "the crowd leaves the picture", edge[0] - 14, Math.min(top, edge[1]) - 10,
-      colors.vermillion, { align: "right", ...font });
+    const words = inside ? "crowd, 2 std" : "the crowd leaves the picture";
+    const above = Math.max(18, Math.min(top, edge[1]) - 10);
+    text(context, words, edge[0] - 14, above, colors.vermillion, { align: "right", ...font });
     const low = Math.max(MIDDLE[1] - edge[1], wide < 1 ? UNIT * wide : 0);
     const under = Math.min(TALL - 26, MIDDLE[1] + low + 22);
     text(context, "posterior, 1 and 2 std", edge[0] + 14, under, colors.blue, font);
@@ -347,7 +348,7 @@ class StretchedPosterior extends Explorable {
     context.beginPath();
     for (const [dx, dy] of [[0, 0], [-6, 9], [6, 9]]) context.lineTo(x + dx, y + dy);
     context.fill();
-    const right = x > 150;
+    const right = x > 130;
     text(context, words, right ? x - 10 : x + 10, y + 12, colors.blue, { align: right ? "right" : "left" });
   }
 }
