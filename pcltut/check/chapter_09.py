@@ -49,4 +49,11 @@ CHECKS = {
         (5, "That divides by n instead of its root."),
         otherwise="Find the smallest n with t(n - 1) * 10 / sqrt(n) at most 5; the quantile depends on n too.",
     ),
+    "9.5": Check(
+        9,
+        (10, "One method's best trial is the same by both rules: count only those where they differ."),
+        (1, "That counts the methods whose choice stays; count the others."),
+        (120, "That counts trials; count methods."),
+        otherwise='Compare `best_trial` with `best_trial_by["frechet"]` for each entry of search["methods"].',
+    ),
 }

@@ -25,6 +25,7 @@ class TopRows(nn.Module):
         self.num_rows = num_rows
 
     def forward(self, image: Tensor) -> Tensor:
+        """The image without its lower rows."""
         return image[..., : self.num_rows, :]
 
 

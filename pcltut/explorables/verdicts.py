@@ -74,7 +74,9 @@ def _compared(results: Mapping[str, Any], metric: str, digits: int = 7) -> Seque
         if not mean.count:
             continue
         numbers = {"mean": mean.mean, "half": mean.half_width, "difference": other.mean, "wide": other.half_width}
-        finite = {name: float(f"{value:.{digits}g}") if math.isfinite(value) else 0.0 for name, value in numbers.items()}
+        finite = {
+            name: float(f"{value:.{digits}g}") if math.isfinite(value) else 0.0 for name, value in numbers.items()
+        }
         up = METRICS[metric].larger_is_better
         rows.append({"name": method["name"], "base": key == results["baseline"], "up": up, **finite})
     return rows

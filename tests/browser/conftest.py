@@ -144,7 +144,7 @@ def browser(site: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bro
     options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     session = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    session.set_script_timeout(40)
+    session.set_script_timeout(100)
     session.set_page_load_timeout(60)
     yield Browser(session, site)
     session.quit()

@@ -1,0 +1,44 @@
+"""axe-core on every page: WCAG 2.2, levels A and AA, in light and in dark."""
+
+from pathlib import Path
+
+import pytest
+from selenium_axe_python import Axe
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+# MathJax writes its own accessible text; its thousands of boxes would take axe minutes.
+CONTEXT = {"include": [["html"]], "exclude": [["mjx-container"]]}
+
+
+def violations(browser, **run_only: object) -> list[str]:
+    axe = Axe(browser.driver)
+    axe.inject()
+    found = axe.run(context=CONTEXT, options={"runOnly": run_only, "resultTypes": ["violations"]})
+    return [
+        f"{violation['id']}: {node['html'][:120]} ({' '.join(node['failureSummary'].split())[:200]})"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+@pytest.fixture(scope="module")
+def pages(html: Path) -> list[str]:
+    return [*(f"book/{path.name}" for path in sorted((html / "book").glob("*.html"))), "search.html", "genindex.html"]
+
+
+def test_no_page_has_a_barrier(browser, pages: list[str]):
+    found = {}
+    for page in pages:
+        browser.open(page)
+        found[page] = violations(browser, type="tag", values=LEVELS)
+    assert not {page: barriers for page, barriers in found.items() if barriers}
+
+
+def test_dark_pages_have_contrast(browser, pages: list[str]):
+    """All else is the same in dark and in light."""
+    found = {}
+    for page in pages:
+        browser.open(page, mode="dark")
+        found[page] = violations(browser, type="rule", values=["color-contrast"])
+    assert not {page: barriers for page, barriers in found.items() if barriers}
