@@ -5,6 +5,7 @@
 3. Launch and edit buttons appear when the repository's address is known, and only then.
 4. ``{chapter-cost}`` prints the measured cost of a chapter.
 5. Explorables find anywidget's front end beside the pages.
+6. Markup of Sphinx and docutils that assistive technology cannot read is mended.
 """
 
 import json
@@ -21,6 +22,7 @@ from sphinx.util import logging
 logger = logging.getLogger(__name__)
 COSTS = "book/results/costs.json"
 VENDORED = Path("_build/vendor/third-party")
+SIGNATURE = re.compile(r"<dl>\s*((?:<dd>.*?</dd>\s*)+)</dl>", re.DOTALL)  # of several lines: a list without terms
 CHAPTER = re.compile(r"(?:.*/)?(\d\d)_\w+$")
 
 
@@ -100,12 +102,24 @@ def describe_generated_pages(app, pagename, templatename, context, doctree):
         context["metatags"] = context.get("metatags", "") + f'\n<meta name="description" content="{escape(text)}" />'
 
 
+def mend_markup(app, pagename, templatename, context, doctree):
+    """Lines of a signature become lines, and the entries of a bibliography the items of its list."""
+    if "body" in context:
+        body = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+        context["body"] = SIGNATURE.sub(as_lines, body)
+
+
+def as_lines(found):
+    return found[1].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
+
+
 def setup(app):
     app.connect("config-inited", choose_scripts, priority=100)
     app.connect("config-inited", show_buttons_if_published, priority=100)
     app.connect("env-get-updated", number_by_chapter, priority=900)  # after Sphinx has numbered them
     app.add_directive("chapter-cost", ChapterCost)
     app.connect("html-page-context", describe_generated_pages)
+    app.connect("html-page-context", mend_markup)
     app.connect("autodoc-skip-member", skip_field_aliases)
     app.connect("build-finished", add_anywidget)
     # The theme's icon script replaces <i> elements as they appear and so breaks the buttons of widgets.
