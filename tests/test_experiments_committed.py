@@ -70,7 +70,9 @@ def test_results_are_those_of_the_declaration(name):
         assert run["failed"] or (measured == list(job.points) and {*map(str, results["budgets"])} <= run["test"].keys())
     setting = to_json(dataclasses.asdict(experiment.setting))
     for split in ("validation", "test"):  # a field from after the results has its default
-        results["setting"][split] = to_json(dataclasses.asdict(EvaluationBudget(**results["setting"][split])))
+        found = results["setting"][split].items()
+        budget = {name: tuple(value) if isinstance(value, list) else value for name, value in found}
+        results["setting"][split] = to_json(dataclasses.asdict(EvaluationBudget(**budget)))
     assert results["setting"] == setting
     for origin in ("seeds", "devices", "commits", "versions", "command"):
         assert results["provenance"][origin]
@@ -123,6 +125,9 @@ def test_the_report_prints_the_committed_numbers(name):
             for key, method in results["methods"].items():
                 pattern = rf"^{re.escape(method['name'])}  +(\S.*)$"
                 values = {metric: found.get((at, key, metric), {}) for metric in present}
+                if not any(values.values()):  # its final runs are to come
+                    assert not re.search(pattern, means, re.MULTILINE)
+                    continue
                 (line,) = re.findall(pattern, means, re.MULTILINE)
                 assert line.split() == [cell(*each) for each in values.items()], (at, key)
                 if key == results["baseline"]:

@@ -24,7 +24,7 @@ class Interval(NamedTuple):
         return abs(self.mean) > self.half_width
 
 
-def t_interval(values: Sequence[float]) -> Interval:
+def t_interval(values: Sequence[float | int]) -> Interval:
     r"""Mean and half width :math:`t_{.975, n-1}\, s / \sqrt{n}`: the interval of normal values of unknown variance."""
     count = len(values)
     mean = float(np.mean(values)) if count else math.nan
@@ -33,7 +33,7 @@ def t_interval(values: Sequence[float]) -> Interval:
     return Interval(mean, float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1) * stats.sem(values)), count)
 
 
-def paired_interval(values: Sequence[float], baseline: Sequence[float]) -> Interval:
+def paired_interval(values: Sequence[float | int], baseline: Sequence[float | int]) -> Interval:
     """The interval of the differences `values - baseline`, of the same seeds in the same order.
 
     See :eq:`eq-paired-interval`.

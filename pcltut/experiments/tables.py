@@ -249,7 +249,7 @@ def frame_of(rows: Mapping[str, Sequence[str]], columns: Sequence[str], title: s
     return frame
 
 
-def _value(run: Mapping[str, Any], at: str | int, name: str) -> float | None:
+def _value(run: Mapping[str, Any], at: str | int, name: str) -> float | int | None:
     return run["test"].get(str(at), {}).get(name)
 
 

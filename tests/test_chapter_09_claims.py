@@ -1,0 +1,132 @@
+"""Every sentence of chapter 9 that states a result is that of the committed file."""
+
+import re
+import statistics
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from pcltut.experiments import difference, load_results, summarize, values_by_seed, verdict
+from pcltut.experiments.tables import best_scale
+
+CHAPTER = Path(__file__).resolve().parents[1] / "book" / "09_lpc_and_vae.ipynb"
+RESULTS = load_results("fair")
+CLAIM, INCREMENTAL = "lpc-jeffreys-shared", "lpc-incremental"
+OF_SAMPLES = ("frechet_extrapolated", "kernel_distance", "precision", "recall", "coverage")
+FITTED = tuple(f"{name}_fitted" for name in OF_SAMPLES)
+
+
+def prose() -> str:
+    cells = nbformat.read(CHAPTER, as_version=4).cells
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def mean(key: str, column: str) -> float:
+    return summarize(RESULTS, key, "end", column).mean
+
+
+def lead(key: str, column: str = "log_evidence", over: str = "vae") -> float:
+    return difference(RESULTS, key, "end", column, over).mean
+
+
+def width(key: str, column: str = "log_evidence", over: str = "vae") -> float:
+    return difference(RESULTS, key, "end", column, over).half_width
+
+
+def seconds(key: str) -> float:
+    batches = {run["method"]: run["curve"]["iteration"][-1] for run in RESULTS["runs"]}
+    return RESULTS["costs"]["seconds_an_iteration"][key] * batches[key]
+
+
+def of_seeds(key: str) -> list[float]:
+    return sorted(values_by_seed(RESULTS, key, "end", "log_evidence").values())
+
+
+# A pattern with one group a number, and the numbers; they must agree as they are printed.
+NUMBERS = [
+    (r"log-evidence is (\d+) nats an image above the VAE's", [lead(CLAIM)]),
+    (r"by Frechet distance: (\d+) against (\d+)", [mean(CLAIM, FITTED[0]), mean("vae", FITTED[0])]),
+    (r"(\d+) seconds of training instead of (\d+)", [seconds(CLAIM), seconds("vae")]),
+    (r"by (\d+) nats, in (\d+) seconds", [lead(INCREMENTAL), seconds(INCREMENTAL)]),
+    (r"It is (\d+) ± (\d+) nats ahead of the VAE", [lead(CLAIM), width(CLAIM)]),
+    (r"and (\d+) ahead of IWAE\(10\)", [lead(CLAIM, over="iwae-10")]),
+    (
+        r"the VAE rises by (\d+) nats and LPC by (\d+)",
+        [mean(key, "log_evidence_3000") - mean(key, "log_evidence_checked") for key in ("vae", CLAIM)],
+    ),
+    (
+        r"standard deviation (\d\.\d\d) against the VAE's (\d\.\d\d)",
+        [mean(key, "encoder_scale") for key in (CLAIM, "vae")],
+    ),
+    (r"it gains (\d+) ± (\d+) nats", [lead(INCREMENTAL), width(INCREMENTAL)]),
+    (r"takes (\d+\.\d) times a VAE's", [seconds(CLAIM) / seconds("vae")]),
+    (
+        r"of predictive coding is (\d+) nats, of plain LPC (\d+), of LPC with a shared \$M\$ (\d+)",
+        [statistics.median(of_seeds(key)) for key in ("pc", "lpc-reverse", CLAIM)],
+    ),
+    (r"log-evidence is (-\d+) ± (\d+) nats\. Ten steps", [lead("vae-10"), width("vae-10")]),
+    (r"(\d+) nats more than the VAE with the same samples", [lead("iwae-10")]),
+]
+
+
+@pytest.mark.parametrize(("pattern", "expected"), NUMBERS, ids=[pattern for pattern, _ in NUMBERS])
+def test_numbers_in_prose(pattern: str, expected: list[float]):
+    found = re.search(pattern, prose())
+    assert found, f"the sentence is gone: {pattern}"
+    for text, value in zip(found.groups(), expected, strict=True):
+        decimals = len(text.partition(".")[2])
+        assert float(text) == pytest.approx(round(value, decimals)), f"{pattern}: {text} is {value:.3f}"
+
+
+def test_at_equal_updates_the_claim_is_ahead_in_all_but_precision():
+    assert verdict(RESULTS, CLAIM, "end", ("log_evidence", *FITTED)) == "+++.++"
+    for rival in ("iwae-10", "vae-10", "hoffman"):
+        assert difference(RESULTS, CLAIM, "end", "log_evidence", rival).excludes_zero
+        assert lead(CLAIM, over=rival) > 0
+
+
+def test_from_the_normal_prior_it_leads_in_no_measure_of_samples():
+    assert verdict(RESULTS, CLAIM, "end", OF_SAMPLES) == "....-"
+
+
+def test_incremental_lpc_is_ahead_in_evidence_and_frechet_and_behind_in_nothing():
+    assert verdict(RESULTS, INCREMENTAL, "end", ("log_evidence", *FITTED)) == "++...."
+    assert seconds(INCREMENTAL) < seconds("vae")
+
+
+def test_the_lead_in_evidence_is_larger_than_the_ruler_could_be_wrong():
+    gaps = [mean(key, "bdmc_gap") for key in ("vae", CLAIM)]
+    assert lead(CLAIM) > 2 * max(gaps)
+    for column in ("log_evidence_checked", "log_evidence_300", "log_evidence_3000"):
+        assert difference(RESULTS, CLAIM, "end", column).excludes_zero
+    assert lead(CLAIM, "log_evidence_3000") > lead(CLAIM, "log_evidence_checked")
+
+
+def test_from_the_normal_prior_predictive_coding_leads_in_frechet_and_trails_in_what_samples_show():
+    assert verdict(RESULTS, "pc", "end", OF_SAMPLES) == "++---"
+    ahead = [key for key in RESULTS["methods"] if set(verdict(RESULTS, key, "end", OF_SAMPLES[2:])) == {"+"}]
+    assert not ahead
+
+
+def test_seeds_fail_without_a_shared_preconditioner_and_not_with_it():
+    assert [sum(value < 0 for value in of_seeds(key)) for key in ("pc", "lpc-reverse", CLAIM)] == [2, 1, 0]
+    assert of_seeds(CLAIM)[-1] - of_seeds(CLAIM)[0] < 7.5
+    for key, (low, high) in {"pc": (0.41, 0.465), "lpc-reverse": (0.46, 0.505)}.items():
+        coverage = values_by_seed(RESULTS, key, "end", "coverage_fitted")
+        evidence = values_by_seed(RESULTS, key, "end", "log_evidence")
+        assert all(low < coverage[seed] < high for seed, value in evidence.items() if value > 0)
+
+
+def test_ten_draws_gain_a_vae_next_to_nothing_and_iwae_is_behind_in_nothing():
+    assert verdict(RESULTS, "vae-10", "end", ("log_evidence", *FITTED)) == "..+..."
+    assert "-" not in verdict(RESULTS, "iwae-10", "end", ("log_evidence", *FITTED))
+
+
+def test_stretched_the_vae_and_iwae_are_closer_than_the_claim():
+    best = {
+        key: [best_scale(curve)["frechet"] for curve in values_by_seed(RESULTS, key, "end", "over_scales").values()]
+        for key in ("vae", "iwae-10", CLAIM)
+    }
+    means = {key: sum(values) / len(values) for key, values in best.items()}
+    assert means["iwae-10"] < means["vae"] < means[CLAIM]
