@@ -55,6 +55,16 @@ def test_final_runs_that_are_there_have_the_chosen_settings(name, tmp_path):
     assert all(run["provenance"]["commit"] and not run["failed"] for run in found.values())
 
 
+@pytest.mark.parametrize("name", [path.parent.name for path in sorted(RESULTS.glob("*/final"))])
+def test_a_run_that_is_named_is_run_again(name, tmp_path):
+    """The command that a report prints repeats the run, although its result is committed."""
+    experiment = EXPERIMENTS[name]
+    whole = Plan(experiment, tmp_path)
+    key, seed = next(iter(whole.results("seed", whole.final())))
+    named = Plan(experiment, tmp_path, only=(key,), seeds=(seed,))
+    assert list(named.unfinished("seed", named.final())) == [f"{key}.seed-{seed}"]
+
+
 @pytest.mark.parametrize("name", COMMITTED)
 def test_results_are_those_of_the_declaration(name):
     experiment, results = EXPERIMENTS[name], load_results(name)

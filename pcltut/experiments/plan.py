@@ -115,13 +115,17 @@ class Plan:
         return self.folder / FOLDERS[kind] / f"{method}.{kind}-{number}.json"
 
     def results(self, kind: str, runs: Mapping[tuple[str, int], Run]) -> dict[tuple[str, int], dict[str, Any]]:
-        """The results that are there, or committed; stops at one that is damaged or has other settings."""
-        found = {key: self._result(self.path(kind, *key), run) for key, run in runs.items()}
+        """The results that are there, or committed; stops at one that is damaged or has other settings.
+
+        Final runs whose seeds are named are meant to be run again: for them what is committed does not count.
+        """
+        again = kind == "seed" and bool(self.seeds)
+        found = {key: self._result(self.path(kind, *key), run, again) for key, run in runs.items()}
         return {key: result for key, result in found.items() if result is not None}
 
-    def _result(self, path: Path, run: Run) -> dict[str, Any] | None:
+    def _result(self, path: Path, run: Run, again: bool) -> dict[str, Any] | None:
         committed = results_folder() / self.experiment.name / path.relative_to(self.folder)
-        return read_run(path, run) or read_run(committed, run)
+        return read_run(path, run) or (None if again else read_run(committed, run))
 
     def unfinished(self, kind: str, runs: Mapping[tuple[str, int], Run]) -> dict[str, Run]:
         """The runs without a result, by name."""
