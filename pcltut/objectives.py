@@ -45,7 +45,12 @@ def iwae_bound(
 
 
 def log_mean_weight(log_weights: Float[Tensor, "samples batch"]) -> Float[Tensor, " batch"]:
-    r""":math:`\log \frac1K \sum_k w_k`, the logarithm of the mean of K weights, from their logarithms."""
+    r""":math:`\log \frac1K \sum_k w_k`, the logarithm of the mean of K weights, from their logarithms.
+
+    A weight below :math:`e^{-60}` of the largest counts as that, without a gradient. No float of 64 bits sees the
+    difference; but gradients as small as the weights would be subnormal numbers, with which processors are slow.
+    """
+    log_weights = log_weights.clamp(min=log_weights.detach().amax(0) - 60)
     return log_weights.logsumexp(0) - math.log(len(log_weights))
 
 

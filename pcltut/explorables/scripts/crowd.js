@@ -1,7 +1,7 @@
 // A crowd of Langevin walkers on the posterior of a half-seen garment: the measured law beside the exact one.
 
 import { Decoder, Noise, langevinStep, logSumExp, unpackHalves } from "./core.js";
-import { Explorable, dot2, drawImage, heatMap, percent, text } from "./page.js";
+import { Explorable, dot2, drawImage, heatMap, percent, stroke, text } from "./page.js";
 
 const SIZE = 360; // of the plane's drawing
 const REACH = 3.5; // the plane is shown, and summed over, from -REACH to REACH
@@ -167,11 +167,7 @@ class CrowdOnPosterior extends Explorable {
     context.lineWidth = 1;
     context.strokeRect(0.5, 0.5, SIZE - 1, SIZE - 1);
     this.z.forEach((z) => dot2(context, toX(z[0]), toY(z[1]), 2.5, colors.text, colors.ground));
-    context.beginPath();
-    this.trail.forEach((z) => context.lineTo(toX(z[0]), toY(z[1])));
-    context.strokeStyle = colors.vermillion;
-    context.lineWidth = 1.5;
-    context.stroke();
+    stroke(context, this.trail.map((z) => [toX(z[0]), toY(z[1])]), colors.vermillion, 1.5);
     dot2(context, toX(this.z[0][0]), toY(this.z[0][1]), 6, colors.vermillion, colors.ground);
     this.valleys.forEach(({ valley }, k) => {
       const [x, y] = [toX(center(valley % CELLS)), toY(-center(Math.floor(valley / CELLS)))];

@@ -1,7 +1,7 @@
 // Four starts race to one correlated posterior: the exact law of each Langevin chain, and its distance step by step.
 
 import { inverse } from "./core.js";
-import { Explorable, dot2, text } from "./page.js";
+import { Explorable, dot2, stroke, text } from "./page.js";
 
 const CENTER = [0.8, 0.8]; // the posterior's mean
 const VARIANCE = 0.1; // of each latent under the posterior
@@ -162,16 +162,6 @@ function ellipse(panel, { error, variance }) {
   });
 }
 
-function path(context, points, color, width, dash = []) {
-  context.beginPath();
-  points.forEach(([x, y]) => context.lineTo(x, y));
-  context.strokeStyle = color;
-  context.lineWidth = width;
-  context.setLineDash(dash);
-  context.stroke();
-  context.setLineDash([]);
-}
-
 class FourStarts extends Explorable {
   constructor(widget) {
     super(widget);
@@ -251,13 +241,13 @@ class FourStarts extends Explorable {
     context.beginPath();
     context.rect(x, y, PANEL, PANEL);
     context.clip();
-    path(context, ellipse(panel, { error: [0, 0], variance }), colors.line, 1);
+    stroke(context, ellipse(panel, { error: [0, 0], variance }), colors.line, 1);
     context.globalAlpha = 0.22;
     context.fillStyle = colors.text;
     context.fill();
     context.globalAlpha = 1;
-    path(context, ellipse(panel, all[0]), color, 1.5, [4, 4]);
-    path(context, ellipse(panel, all[steps]), color, 3);
+    stroke(context, ellipse(panel, all[0]), color, 1.5, [4, 4]);
+    stroke(context, ellipse(panel, all[steps]), color, 3);
     context.restore();
     if (key === "prior") text(context, "seen from afar", x + 6, y + PANEL - 8, colors.text, small);
     else dot2(context, ...onPanel(panel, [-1, 1].map((sign, k) => CENTER[k] + sign * Math.sqrt(2 * variance[1]))), 6,
@@ -280,7 +270,7 @@ class FourStarts extends Explorable {
     this.drawAxes(context, colors);
     runners.forEach(({ key, distance }) => {
       const points = Array.from({ length: LONGEST + 1 }, (_, t) => [toTime(t), toHeight(distance[t])]);
-      path(context, points, colors[LOOKS[key].color], key === this.leader ? 3.5 : 2, LOOKS[key].dash);
+      stroke(context, points, colors[LOOKS[key].color], key === this.leader ? 3.5 : 2, LOOKS[key].dash);
     });
     // The labels stand beside the marker in the order of the race, pushed apart where they would touch.
     const x = toTime(steps);
@@ -301,7 +291,7 @@ class FourStarts extends Explorable {
     const across = (nats) => [[BOX.left, toHeight(nats)], [BOX.right, toHeight(nats)]];
     [0.001, 0.01, 0.1, 1, 10, 100].forEach((nats) => {
       context.globalAlpha = 0.5;
-      path(context, across(nats), colors.line, 1);
+      stroke(context, across(nats), colors.line, 1);
       context.globalAlpha = 1;
       text(context, String(nats), BOX.left - 6, toHeight(nats) + 4, colors.text, { size: 12, align: "right" });
     });
@@ -313,13 +303,13 @@ class FourStarts extends Explorable {
     text(context, "steps made", BOX.right, HIGH - 6, colors.text, { align: "right" });
     const { end } = this.state;
     if (LEAST < end && end < MOST) {
-      path(context, across(end), colors.text, 2, [1, 4]);
+      stroke(context, across(end), colors.text, 2, [1, 4]);
       const side = toHeight(end) > BOX.bottom - 20 ? -7 : 15;
       const look = { size: 12, halo: colors.ground };
       text(context, `ULA ends at ${size(end)}`, BOX.left + 4, toHeight(end) + side, colors.text, look);
     }
     const x = toTime(this.model.get("steps"));
-    path(context, [[x, BOX.top - 4], [x, BOX.bottom]], colors.text, 1.5);
+    stroke(context, [[x, BOX.top - 4], [x, BOX.bottom]], colors.text, 1.5);
   }
 }
 

@@ -221,6 +221,16 @@ function rgb(color) {
   return context.getImageData(0, 0, 1, 1).data;
 }
 
+export function stroke(context, points, color, width = 2, dash = []) {
+  // A line through the points.
+  context.beginPath();
+  points.forEach(([x, y]) => context.lineTo(x, y));
+  [context.strokeStyle, context.lineWidth] = [color, width];
+  context.setLineDash(dash);
+  context.stroke();
+  context.setLineDash([]);
+}
+
 export function dot2(context, x, y, radius, color, outline) {
   context.beginPath();
   context.arc(x, y, radius, 0, 2 * Math.PI);

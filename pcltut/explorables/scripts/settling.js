@@ -1,7 +1,7 @@
 // Inference by steps of gradient ascent on a valley of two latents, and a weight that learns from where it ends.
 
 import { apply, combine, dot, eigen2, identity, langevinStep, multiply, solve, transpose } from "./core.js";
-import { Explorable, dot2, percent, text } from "./page.js";
+import { Explorable, dot2, percent, stroke, text } from "./page.js";
 
 // --- Settling: the linear-Gaussian toy of chapter 2. ---
 
@@ -71,15 +71,6 @@ const REACH = 2.2; // the plane is shown this far around the answer
 const TIME = [42, SIDE - 12]; // where learning begins and ends on the page
 const axis = (a, b, from, to) => (value) => from + ((value - a) / (b - a)) * (to - from);
 const signed = (value) => value.toFixed(2).replace("-", "−");
-
-function stroke(context, points, color, width = 2, dash = []) {
-  context.beginPath();
-  points.forEach((point) => context.lineTo(...point));
-  [context.strokeStyle, context.lineWidth] = [color, width];
-  context.setLineDash(dash);
-  context.stroke();
-  context.setLineDash([]);
-}
 
 function chart(context, colors, { title, name, box: [left, top, right, bottom], toX, toY, xTicks, yTicks }, paint) {
   // Title, ticks (pairs of value and words) and the name of the x axis; what `paint` draws stays in the box.
