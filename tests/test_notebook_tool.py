@@ -97,6 +97,24 @@ def test_a_notebook_is_stale_when_the_results_that_it_reads_have_changed(package
     assert freshness.source_hash(notebook, "09_a", package) != before
 
 
+@pytest.mark.parametrize(
+    ("file", "stale"),
+    [("core.js", True), ("page.css", True), ("one.js", True), ("other.js", False), ("../garment.safetensors", True)],
+)
+def test_what_an_explorable_carries_into_a_notebook_makes_it_stale(tmp_path: Path, file: str, stale: bool) -> None:
+    scripts = tmp_path / "pcltut" / "explorables" / "scripts"
+    scripts.mkdir(parents=True)
+    for name in ("one", "other", "__init__"):
+        (scripts.parent / f"{name}.py").write_text("", encoding="utf-8")
+    (tmp_path / "pcltut" / "__init__.py").write_text("", encoding="utf-8")
+    for name in ("core.js", "page.js", "page.css", "one.js", "other.js", "../garment.safetensors"):
+        (scripts / name).write_text("before", encoding="utf-8")
+    notebook = notebook_of("from pcltut.explorables.one import One")
+    before = freshness.source_hash(notebook, "01_a", tmp_path)
+    (scripts / file).write_text("after", encoding="utf-8")
+    assert (freshness.source_hash(notebook, "01_a", tmp_path) != before) == stale
+
+
 def test_the_hash_does_not_depend_on_the_version_of_python() -> None:
     """A fixed text for a fixed source: newer versions of Python have more, empty, fields in their trees."""
     tree = freshness.ast.parse('def f(x: int = 1) -> str:\n    """Doc."""\n    return f"{x:.2f}"\n')

@@ -36,9 +36,11 @@ else {
   control.value = now < (low + high) / 2 ? high : low;
 }
 control.dispatchEvent(new Event("input", {bubbles: true}));
-control.dispatchEvent(new Event("change", {bubbles: true}));
-control.closest("figure").dispatchEvent(new CustomEvent("advance", {detail: 10}));  // of those that walk
-"""
+control.dispatchEvent(new Event("change", {bubbles: true}));"""
+# Those that walk start again, from the same seed, and take ten steps: what then differs is the control's doing.
+WALK_AGAIN = """const figure = document.querySelector(".pcltut-explorable");
+for (const button of figure.querySelectorAll("button")) if (button.textContent === "Start again") button.click();
+figure.dispatchEvent(new CustomEvent("advance", {detail: 10}));"""
 
 
 def shown(browser) -> dict:
@@ -61,9 +63,12 @@ def test_each_control_changes_drawing_and_words(browser, page: str, mode: str, w
     sentences = set()
     for control in controls:
         name = browser.script_value("return arguments[0].dataset.trait", control)
+        browser.script_value(WALK_AGAIN)
+        browser.wait_for("false", seconds=1.1)  # the sentence follows at most once a second
         before = shown(browser)
         sentences.add(before["sentence"])
         browser.script_value(MOVE, control)
+        browser.script_value(WALK_AGAIN)
         assert browser.wait_for(CHANGED, before["values"], before["sentence"]), f"{page}: {name} changes no word"
         assert browser.wait_for(REDRAWN), f"{page}: {name} changes no drawing"
     browser.wait_for("false", seconds=1.1)  # the sentence follows at most once a second
