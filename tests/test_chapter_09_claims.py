@@ -132,6 +132,17 @@ def test_stretched_the_vae_and_iwae_are_closer_than_the_claim():
     assert means["iwae-10"] < means["vae"] < means[CLAIM]
 
 
+def test_stretching_the_prior_helps_every_method():
+    for key in {run["method"] for run in RESULTS["runs"]}:
+        for curve in values_by_seed(RESULTS, key, "end", "over_scales").values():
+            assert best_scale(curve)["frechet"] < curve["test"]["frechet"][curve["scale"].index(1.0)], key
+
+
+def test_no_seed_of_the_rows_that_need_no_tuning_to_spare_fails():
+    for key in (CLAIM, INCREMENTAL, "vae"):
+        assert max(of_seeds(key)) - min(of_seeds(key)) < 20, key
+
+
 def ends(key: str, column: str) -> list[float]:
     """A validation measure at the end of each trial of a method that did not fail, in the order of the trials."""
     return [trial["curve"][-1][column] for trial in SEARCH[key]["trials"] if trial["curve"] and not trial["failed"]]

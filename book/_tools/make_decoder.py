@@ -4,14 +4,14 @@
 is shipped inside the pages. It takes about two minutes on one thread; other processors give slightly other weights.
 """
 
-import math
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from pcltut.data import load
+from pcltut.experiments.run import SCHEDULES
 from pcltut.explorables.garment import HIDDEN, SCALE
+from pcltut.files import save_tensors
 from pcltut.models import Gaussian, GenerativeModel, mlp_decoder, mlp_encoder
 from pcltut.samplers import RMSPreconditioner
 from pcltut.training import LPC, fit
@@ -21,7 +21,7 @@ NUM_UPDATES = 3000
 
 
 def cosine(rate):
-    return lambda update: rate * 0.5 * (1 + math.cos(math.pi * update / NUM_UPDATES))
+    return lambda update: rate * SCHEDULES["cosine"](update / NUM_UPDATES)
 
 
 def main():
@@ -41,8 +41,7 @@ def main():
         learning_rate=cosine(4e-3),
         encoder_learning_rate=cosine(2e-3),
     )
-    weights = {name: tensor.detach().half().contiguous() for name, tensor in decoder.state_dict().items()}
-    save_file(weights, TARGET)
+    save_tensors(TARGET, {name: tensor.half() for name, tensor in decoder.state_dict().items()}, {})
 
 
 if __name__ == "__main__":

@@ -20,10 +20,7 @@ export class Posterior {
   constructor(decoder, seen) {
     this.values = new Float64Array(CELLS * CELLS);
     for (let i = 0; i < this.values.length; i++) {
-      const z = [center(i % CELLS), -center(Math.floor(i / CELLS))];
-      let square = z[0] ** 2 + z[1] ** 2;
-      decoder.decode(z, seen.length).forEach((mean, j) => (square += (seen[j] - mean) ** 2));
-      this.values[i] = -square / 2; // up to a constant, with sigma = 1
+      this.values[i] = heightAt(decoder, [center(i % CELLS), -center(Math.floor(i / CELLS))], seen);
     }
     this.top = this.values.reduce((a, b) => Math.max(a, b));
     this.valley = this.values.map((_, i) => this.uphill(i));
@@ -97,7 +94,8 @@ class CrowdOnPosterior extends Explorable {
     // All walkers to one point, or to draws from the prior.
     this.home = point ?? [0, 0];
     const clip = (value) => Math.max(-REACH, Math.min(REACH, value));
-    this.z = Array.from({ length: this.model.get("walkers") }, () => (point ? point.map(clip) : [...this.noise.normals(2)]));
+    const start = () => (point ? point.map(clip) : [...this.noise.normals(2)]);
+    this.z = Array.from({ length: this.model.get("walkers") }, start);
     this.trail = [this.z[0]];
     this.time = 0;
     this.show();
@@ -135,7 +133,8 @@ class CrowdOnPosterior extends Explorable {
     cells.forEach((cell) => add(posterior.valley[cell], "crowd", 1 / there.length));
     const ranked = [...shares.values()].sort((a, b) => b.exact - a.exact);
     this.valleys = ranked.filter((entry) => entry.exact > 0.03 || entry.crowd > 0.03).slice(0, 3);
-    const height = there.reduce((sum, z) => sum + posterior.top - heightAt(this.network, z, this.seen), 0) / there.length;
+    const heights = there.map((z) => posterior.top - heightAt(this.network, z, this.seen));
+    const height = heights.reduce((sum, value) => sum + value, 0) / there.length;
     this.tell(height, this.z.length - there.length);
     this.plane.redraw();
     this.pictures.redraw();
@@ -144,17 +143,27 @@ class CrowdOnPosterior extends Explorable {
   tell(height, lost) {
     const [step, temperature] = [this.model.get("step_size"), this.model.get("temperature")];
     const [first] = this.valleys;
-    const off = Math.abs(first.crowd - first.exact) / Math.sqrt((first.exact * (1 - first.exact)) / this.z.length + 1e-9);
+    const chance = Math.sqrt((first.exact * (1 - first.exact)) / this.z.length + 1e-9);
+    const off = Math.abs(first.crowd - first.exact) / chance;
     const fact = `After ${this.time} steps ${percent(first.crowd)} of the walkers are in the first valley, where the `
       + `law has ${percent(first.exact)}.`;
     let finding;
-    if (lost) finding = `The step is beyond the edge of stability: ${lost} of ${this.z.length} walkers are gone for good.`;
-    else if (temperature === 0) finding = "Without noise each walker climbs to the top of its valley and stays there.";
-    else if (this.time * step < FORGOTTEN) finding = "The crowd has not forgotten its start yet.";
-    else if (height > 1.5 * this.law.height) finding = "The step is too large for a law this narrow: the crowd settles, and settles wrongly.";
-    else if (off > 3) finding = "The wall between the valleys is high: it takes long until as many cross it as should.";
-    else finding = "Crowd and law agree, up to the chance of a hundred walkers.";
-    if (temperature > 1 && !lost) finding += " Above temperature 1 the law is flatter than the posterior, and walls are lower.";
+    if (lost) {
+      finding = `The step is beyond the edge of stability: ${lost} of ${this.z.length} walkers are gone for good.`;
+    } else if (temperature === 0) {
+      finding = "Without noise each walker climbs to the top of its valley and stays there.";
+    } else if (this.time * step < FORGOTTEN) {
+      finding = "The crowd has not forgotten its start yet.";
+    } else if (height > 1.5 * this.law.height) {
+      finding = "The step is too large for a law this narrow: the crowd settles, and settles wrongly.";
+    } else if (off > 3) {
+      finding = "The wall between the valleys is high: it takes long until as many cross it as should.";
+    } else {
+      finding = "Crowd and law agree, up to the chance of a hundred walkers.";
+    }
+    if (temperature > 1 && !lost) {
+      finding += " Above temperature 1 the law is flatter than the posterior, and walls are lower.";
+    }
     this.say(`${fact} ${finding}`, {
       time: this.time, lost, height, exactHeight: this.law.height, crowd: first.crowd, exact: first.exact, first: this.z[0],
     });
@@ -202,6 +211,7 @@ const isLost = (z) => !(Math.hypot(...z) < LOST);
 const clampCell = (z) => Math.max(0, Math.min(CELLS - 1, cellOf(z)));
 
 function heightAt(network, z, seen) {
+  // log p(seen, z) up to a constant, with sigma = 1.
   let square = z[0] ** 2 + z[1] ** 2;
   network.decode(z, seen.length).forEach((mean, j) => (square += (seen[j] - mean) ** 2));
   return -square / 2;
