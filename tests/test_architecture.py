@@ -26,7 +26,7 @@ ORDER = [
     "experiments",
     "bench",
 ]
-LAST = ["plotting", "interactive", "explorables", "check", "cli", "__main__"]  # these may also import one another
+LAST = ["plotting", "explorables", "check", "cli", "__main__"]  # these may also import one another
 MAX_LINES = 320
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))

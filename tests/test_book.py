@@ -59,17 +59,6 @@ def resources(page: BeautifulSoup) -> Iterator[str]:
             yield link["href"]
 
 
-def slider_frames(page: BeautifulSoup) -> list[BeautifulSoup]:
-    """The pictures inside sliders, which the browser makes from the page's widget state."""
-    found = []
-    for script in page.find_all("script", type="application/vnd.jupyter.widget-state+json"):
-        for model in json.loads(script.string)["state"].values():
-            value = model["state"].get("value")
-            if model["model_name"] == "HTMLModel" and isinstance(value, str):
-                found += BeautifulSoup(value, "html.parser").find_all("img")
-    return found
-
-
 def test_every_file_of_the_contents_has_a_page(html: Path):
     entries = re.findall(r"(?:root|file): *(\S+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
     names = {name.removesuffix(".html") for name, _ in written_pages(html)}
@@ -111,7 +100,29 @@ def test_chapters_state_their_measured_cost(html: Path):
         if re.match(r"book/\d\d_", name):
             text = page.select_one(".bd-article").get_text()
             stated = re.search(r"Measured cost: \d+ s on one CPU thread.*peak memory [\d.]+ GB", text)
-            assert stated, f"{name}: add `{{chapter-cost}}` below the title and run make notebooks"
+            assert stated, f"{name}: add `{{chapter-head}}` below the title and run make notebooks"
+
+
+def test_the_map_shows_where_a_chapter_stands(html: Path):
+    states = {}
+    for name, page in written_pages(html):
+        if parts := page.select(".lpc-map a"):
+            states[name] = [part["class"][0] for part in parts]
+            assert [part["href"][:2] for part in parts] == [f"0{number}" for number in range(1, 10)]
+    assert states.pop("book/index.html") == ["built"] * 9
+    assert len(states) == 9
+    for name, found in states.items():
+        number = int(name.removeprefix("book/")[:2])
+        assert found == ["built"] * (number - 1) + ["now"] + ["later"] * (9 - number)
+
+
+def test_figures_have_a_dark_twin(html: Path):
+    for name, page in written_pages(html):
+        if re.match(r"book/\d\d_", name):
+            light, dark = (page.select(f".bd-article img.{kind}-figure") for kind in ("light", "dark"))
+            assert light and [image["src"].replace(".svg", ".dark.svg") for image in light] == [
+                image["src"] for image in dark
+            ]
 
 
 def test_heading_levels_are_not_skipped(html: Path):
@@ -162,7 +173,7 @@ def test_own_styles_and_drawings_load_nothing_from_other_hosts(html: Path):
 def test_pictures_have_words(html: Path):
     for name, page in written_pages(html):
         article = page.select_one(".bd-article")
-        for image in [*article.find_all("img"), *slider_frames(page)]:
+        for image in article.find_all("img"):
             alt = image.get("alt", "")
             source = image.get("src", "")[:80]
             assert len(alt.split()) >= 8, f"{name}: {source} needs an alt of 8 words or more, has {alt!r}"
@@ -229,7 +240,7 @@ def test_each_chapter_has_something_to_explore(html: Path):
         if re.match(r"book/\d\d_", name):
             states = page.find_all("script", type="application/vnd.jupyter.widget-state+json")
             alive = any('"pcltut.explorables.' in script.string for script in states)
-            assert alive or len(slider_frames(page)) >= 2, f"{name} has nothing to explore"
+            assert alive, f"{name} has nothing to explore"
 
 
 @pytest.fixture(scope="module")

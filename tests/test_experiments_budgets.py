@@ -8,7 +8,7 @@ from pcltut.experiments import EXPERIMENTS, ResultError
 from pcltut.experiments.budgets import batches_within, committed_costs, points_of
 from pcltut.experiments.tuning import claim_of, draw_trials
 
-TIMED = EXPERIMENTS["fair-30s"]
+TIMED = EXPERIMENTS["headline-30s"]
 COSTS = {"seconds_a_batch": {"vae": {"1": 0.01}, "lpc-jeffreys-shared": {"1": 0.02, "11": 0.12, "21": 0.32}}}
 
 

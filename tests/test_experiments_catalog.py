@@ -80,33 +80,40 @@ def test_names():
     for name, experiment in EXPERIMENTS.items():
         assert experiment.name == name and experiment.question and set(experiment.claimants) <= set(experiment.keys)
         assert len({method.name for method in experiment.methods}) == len(experiment.methods)
-    with pytest.raises(ValueError, match="expected one of headline, headline-gpu"):
+    with pytest.raises(ValueError, match="expected one of headline, headline-320"):
         find_experiment("headlines")
-    with pytest.raises(ValueError, match="expected one of vae, iwae"):
+    with pytest.raises(ValueError, match="expected one of vae, lpc-incremental"):
         find_experiment("headline").method("gan")
 
 
-def test_the_gpu_grid_is_full():
-    keys = set(EXPERIMENTS["headline-gpu"].keys)
-    starts = ("prior", "forward", "reverse", "jeffreys", "persistent")
-    assert {f"lpc-{start}-{kernel}" for start in starts for kernel in ("none", "datum", "shared", "mala")} < keys
+@pytest.mark.parametrize("name", ["warm-starts", "step-size", "num-steps", "temperature"])
+def test_a_sweep_changes_tuned_rows_in_what_it_names_alone(name, tmp_path: Path):
+    experiment, headline = find_experiment(name), find_experiment("headline")
+    tuned = Plan(headline, tmp_path).final()
+    changed = set()
+    for (key, seed), run in Plan(experiment, tmp_path).final().items():
+        origin = tuned[experiment.method(key).tuned_as, seed]
+        assert (run.algorithm, run.points) == (origin.algorithm, origin.points)
+        before, now = origin.hyperparameters, run.hyperparameters
+        changed |= {field for field in before | now if before.get(field) != now.get(field)}
+    starts = {"warm_start", "num_steps", "accumulate"}
+    assert changed == (starts if name == "warm-starts" else {name.replace("-", "_")})
 
 
 def test_declarations_are_checked():
-    experiment = find_experiment("headline")
+    headline = find_experiment("headline")
     with pytest.raises(ValueError, match="different keys"):
-        dataclasses.replace(experiment, methods=experiment.methods[:1] * 2)
-    fair = find_experiment("fair")
+        dataclasses.replace(headline, methods=headline.methods[:1] * 2)
     for changes in ({"tuning_seed": 1}, {"refinement_seed": 0}):
         with pytest.raises(ValueError, match="tuning_seed"):
-            dataclasses.replace(fair, **changes)
-    for changes in ({"updates": 0}, {"methods": (dataclasses.replace(fair.methods[0], search={}),)}):
+            dataclasses.replace(headline, **changes)
+    for changes in ({"updates": 0}, {"methods": (dataclasses.replace(headline.methods[0], search={}),)}):
         with pytest.raises(ValueError, match="expected updates or seconds and a search space"):
-            dataclasses.replace(fair, **changes)
+            dataclasses.replace(headline, **changes)
     with pytest.raises(ValueError, match="whole chains"):
         num_batches(1601, {"incremental": True, "num_steps": 10})
     with pytest.raises(ValueError, match="no budgets"):
-        dataclasses.replace(experiment, budgets=())
+        dataclasses.replace(headline, budgets=())
 
 
 class MeanColors(nn.Module):

@@ -32,9 +32,9 @@ def test_a_search_is_the_declared_one(name):
 
 
 def test_the_row_that_claims_at_the_other_budgets_is_the_one_that_the_search_chose():
-    claim = load_search("fair")["claim"]
-    for name in ("fair-320", "fair-30s", "fair-bits", "full", "conv", "images-1000"):
-        others = {key for key in EXPERIMENTS[name].keys if key in EXPERIMENTS["fair"].claimants}
+    claim = load_search("headline")["claim"]
+    for name in ("headline-320", "headline-30s", "headline-bits", "full", "conv", "images-1000"):
+        others = {key for key in EXPERIMENTS[name].keys if key in EXPERIMENTS["headline"].claimants}
         assert others == {claim}, name
 
 

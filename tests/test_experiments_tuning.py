@@ -26,7 +26,7 @@ from pcltut.experiments.tuning import (
 )
 
 SEARCHED = [name for name, each in EXPERIMENTS.items() if each.num_trials]
-FAIR = find_experiment("fair")
+HEADLINE = find_experiment("headline")
 
 
 def result(run, evidence: float | None, **metrics: float) -> dict:
@@ -65,14 +65,14 @@ def test_every_method_has_equally_many_different_trials_within_its_ranges(name):
 
 def test_the_searches_of_the_comparison_are_equal():
     """Wide rates, one and a half decades of steps, ten passes an update or one, and the same budget of updates."""
-    for method in FAIR.methods:
+    for method in HEADLINE.methods:
         low = 1e-4 if method.key == "lpc-incremental" else 5e-4
         assert method.search["learning_rate"] == (low, 2e-2, "log")
         assert method.search["encoder_learning_rate"] == (5e-4, 2e-2, "log")
         if "step_size" in method.search:
             assert math.log10(method.search["step_size"][1] / method.search["step_size"][0]) == pytest.approx(1.5, 0.01)
         assert ("temperature" in method.search) == (method.key == "lpc-tempered")
-        run = final_run(FAIR, method, 1, {})
+        run = final_run(HEADLINE, method, 1, {})
         state = dataclasses.replace(run, setting=dataclasses.replace(run.setting, num_train=100)).build()
         moved = []
         state.optimizers[0].register_step_post_hook(lambda *_, moved=moved: moved.append(1))
@@ -80,14 +80,14 @@ def test_the_searches_of_the_comparison_are_equal():
         for batch in range(1, 3):
             state.step()
             passes = int(state.history.decoder_evaluations[-1]) / batch
-        assert len(moved) / 2 * run.points[-1] == FAIR.updates
+        assert len(moved) / 2 * run.points[-1] == HEADLINE.updates
         assert passes == (1 if method.key == "vae" else 10)
         assert state.rates[0](run.points[-1]) == pytest.approx(0) and state.rates[1](run.points[-1]) == pytest.approx(0)
 
 
 def test_trials_are_evenly_spread():
     """Less discrepant than independent draws, of which one in twenty is as even."""
-    method = FAIR.method("vae")
+    method = HEADLINE.method("vae")
     points = torch.tensor([list(map(each.get, method.search)) for each in draw_trials(method, 64)], dtype=torch.float64)
     unit = ((points / 5e-4).log() / math.log(40)).clamp(0, 1)
     drawn = torch.rand(200, 64, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -96,11 +96,11 @@ def test_trials_are_evenly_spread():
 
 
 def test_draws_do_not_depend_on_other_methods():
-    runs = trial_runs(FAIR)
-    alone = dataclasses.replace(FAIR, methods=(FAIR.method("vae"), FAIR.method("lpc-reverse")))
+    runs = trial_runs(HEADLINE)
+    alone = dataclasses.replace(HEADLINE, methods=(HEADLINE.method("vae"), HEADLINE.method("lpc-reverse")))
     assert trial_runs(alone).items() <= runs.items()
-    more = draw_trials(FAIR.method("lpc-reverse"), FAIR.num_trials + 9)
-    assert more[: FAIR.num_trials] == draw_trials(FAIR.method("lpc-reverse"), FAIR.num_trials)
+    more = draw_trials(HEADLINE.method("lpc-reverse"), HEADLINE.num_trials + 9)
+    assert more[: HEADLINE.num_trials] == draw_trials(HEADLINE.method("lpc-reverse"), HEADLINE.num_trials)
 
 
 def test_choices_are_drawn_equally_often():
@@ -121,16 +121,16 @@ def test_the_best_is_the_highest_evidence_and_nothing_else():
 
 
 def test_each_rate_is_doubled_and_halved_around_the_best_at_another_seed():
-    runs = trial_runs(FAIR)
+    runs = trial_runs(HEADLINE)
     trials = {
         (key, trial): result(run, float(trial == 5) if trial != 11 else None) for (key, trial), run in runs.items()
     }
-    refined = refinement_runs(FAIR, trials)
-    for method in FAIR.methods:
+    refined = refinement_runs(HEADLINE, trials)
+    for method in HEADLINE.methods:
         points = [run for (key, _), run in refined.items() if key == method.key]
         best = runs[method.key, 5].hyperparameters
-        assert points[0].hyperparameters == best and {run.seed for run in points} == {FAIR.refinement_seed}
-        assert FAIR.refinement_seed not in (*FAIR.seeds, FAIR.tuning_seed)
+        assert points[0].hyperparameters == best and {run.seed for run in points} == {HEADLINE.refinement_seed}
+        assert HEADLINE.refinement_seed not in (*HEADLINE.seeds, HEADLINE.tuning_seed)
         changes = [
             {name: run.hyperparameters[name] / best[name] for name in best if run.hyperparameters[name] != best[name]}
             for run in points[1:]

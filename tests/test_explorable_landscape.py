@@ -124,8 +124,7 @@ def test_with_all_rows_a_dent_in_the_valley_is_no_valley_of_its_own(tmp_path: Pa
 
 
 def test_a_contour_of_the_prior_is_a_circle(tmp_path: Path):
-    body = "return js.contour(new js.EnergyGrid(network, picture).energies(0), 2);"
+    body = "return new js.Grid(3.5, 71).contour(new js.EnergyGrid(network, picture).energies(0), 2);"
     points = np.array(on_the_landscape(body, tmp_path)).reshape(-1, 2)
-    radius = np.hypot(*(points - 180).T) * 7 / 360
-    np.testing.assert_allclose(radius, 2, atol=0.01)
-    assert len({tuple(np.sign(point - 180)) for point in points}) >= 4  # all around
+    np.testing.assert_allclose(np.hypot(*points.T), 2, atol=0.01)
+    assert len({tuple(np.sign(point)) for point in points}) >= 4  # all around

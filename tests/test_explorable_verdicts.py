@@ -8,7 +8,7 @@ from in_node import in_node
 from pcltut.experiments import difference, load_results, summarize, verdict
 from pcltut.explorables.verdicts import MEASURES, SAMPLERS, Verdicts
 
-RESULTS = load_results("fair")
+RESULTS = load_results("headline")
 SIGNS = {"ahead": "+", "behind": "-", "undecided": "."}
 
 

@@ -99,7 +99,14 @@ def test_a_notebook_is_stale_when_the_results_that_it_reads_have_changed(package
 
 @pytest.mark.parametrize(
     ("file", "stale"),
-    [("core.js", True), ("page.css", True), ("one.js", True), ("other.js", False), ("../garment.safetensors", True)],
+    [
+        ("core.js", True),
+        ("page.js", True),
+        ("page.css", True),
+        ("one.js", True),
+        ("other.js", False),
+        ("../garment.safetensors", True),
+    ],
 )
 def test_what_an_explorable_carries_into_a_notebook_makes_it_stale(tmp_path: Path, file: str, stale: bool) -> None:
     scripts = tmp_path / "pcltut" / "explorables" / "scripts"
@@ -109,6 +116,8 @@ def test_what_an_explorable_carries_into_a_notebook_makes_it_stale(tmp_path: Pat
     (tmp_path / "pcltut" / "__init__.py").write_text("", encoding="utf-8")
     for name in ("core.js", "page.js", "page.css", "one.js", "other.js", "../garment.safetensors"):
         (scripts / name).write_text("before", encoding="utf-8")
+    (scripts / "one.js").write_text('import { text } from "./page.js";', encoding="utf-8")
+    (scripts / "page.js").write_text('import { multiply, add } from "./core.js";', encoding="utf-8")
     notebook = notebook_of("from pcltut.explorables.one import One")
     before = freshness.source_hash(notebook, "01_a", tmp_path)
     (scripts / file).write_text("after", encoding="utf-8")

@@ -95,6 +95,7 @@ def test_images_are_described(chapter: Chapter) -> None:
     for cell in chapter.code:
         data = [output.get("data", {}) for output in cell.outputs]
         images = [item for item in data if {"image/png", "image/svg+xml", "image/jpeg"} & set(item)]
+        assert all("image/svg+xml" in item for item in images), "figures are SVG, so that they have a dark twin"
         assert images or "figure" not in cell.metadata.get("mystnb", {}), (
             f"a caption without a figure in\n{cell.source}"
         )
@@ -107,13 +108,11 @@ def test_images_are_described(chapter: Chapter) -> None:
             check_alt(mystnb.get("image", {}).get("alt"), caption, where)
 
 
-def test_images_in_html_and_widgets_are_described(chapter: Chapter) -> None:
+def test_images_in_html_are_described(chapter: Chapter) -> None:
     html = [output.get("data", {}).get("text/html", "") for cell in chapter.code for output in cell.outputs]
-    state = chapter.notebook.metadata.get("widgets", {}).get(tool.WIDGET_STATE, {}).get("state", {})
-    html += [str(model["state"].get("value", "")) for model in state.values() if "HTML" in model["model_name"]]
     for text in html:
         for image in BeautifulSoup(text, "html.parser").find_all("img"):
-            check_alt(image.get("alt"), "", "a figure in a slider or in HTML")
+            check_alt(image.get("alt"), "", "a figure in HTML")
 
 
 def test_nothing_is_hidden_or_silenced(chapter: Chapter) -> None:
@@ -153,6 +152,28 @@ def test_the_fixed_parts_are_there(chapter: Chapter) -> None:
     assert "able to" in chapter.prose, "no objectives: what a reader will be able to do"
     for heading in ("What to remember", "Where it breaks"):
         assert heading in chapter.headings, f"no heading {heading!r}: {chapter.headings}"
+
+
+def visible_code(chapter: Chapter) -> list[str]:
+    """The lines of code that a reader of the page sees before the exercises; blank ones do not count."""
+    lines = []
+    for cell in chapter.notebook.cells:
+        if cell.cell_type == "markdown" and re.search(r"^## Exercises$", cell.source, flags=re.MULTILINE):
+            break
+        if cell.cell_type == "code" and "hide-input" not in cell.metadata.get("tags", []):
+            lines += [line for line in cell.source.splitlines() if line.strip()]
+    return lines
+
+
+def test_the_idea_stands_before_its_proof(chapter: Chapter) -> None:
+    """Imports, checks, plots and tables are folded: what is left is short, and no line is wider than the page."""
+    assert len(visible_code(chapter)) <= 100
+    assert not [line for cell in chapter.code for line in cell.source.splitlines() if len(line) > 80]
+
+
+def test_a_question_leads_to_the_next_chapter(chapter: Chapter) -> None:
+    if chapter.path != max(PATHS):
+        assert re.search(r"\*\*Next:\*\*", chapter.prose), "no line that begins with **Next:**"
 
 
 def test_exercises_have_a_check_and_a_solution(chapter: Chapter) -> None:

@@ -3,12 +3,13 @@
 1. Scripts vendored by ``vendor.py`` are used instead of addresses on other hosts, so that the book works offline.
 2. Equations, figures and exercises are numbered by chapter, ``(3.1)``; a chapter's number is its file's prefix.
 3. Launch and edit buttons appear when the repository's address is known, and only then.
-4. ``{chapter-cost}`` prints the measured cost of a chapter.
+4. ``{chapter-head}`` shows the book's map with the chapter's part lit, and what the chapter costs.
 5. Explorables find anywidget's front end beside the pages.
 6. Markup of Sphinx and docutils that assistive technology cannot read is mended.
 """
 
 import json
+import math
 import re
 import shutil
 from html import escape
@@ -21,8 +22,10 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 COSTS = "book/results/costs.json"
+MAP = "book/_static/figures/map.svg"
 VENDORED = Path("_build/vendor/third-party")
 SIGNATURE = re.compile(r"<dl>\s*((?:<dd>.*?</dd>\s*)+)</dl>", re.DOTALL)  # of several lines: a list without terms
+PART = re.compile(r'<a data-chapter="(\d)"')
 CHAPTER = re.compile(r"(?:.*/)?(\d\d)_\w+$")
 
 
@@ -39,7 +42,7 @@ def choose_scripts(app, config):
             ("../third-party/html-manager/embed-amd.js", {}),
         ]
     else:
-        logger.info("No vendored scripts: each reader's browser fetches mathematics and sliders from the internet.")
+        logger.info("No vendored scripts: each reader's browser fetches mathematics and explorables from the internet.")
     config.nb_ipywidgets_js = dict([widgets[0], ("widgets.js", {}), *widgets[1:]])
 
 
@@ -62,16 +65,42 @@ def number_by_chapter(app, env):
     return []
 
 
-class ChapterCost(Directive):
-    """``{chapter-cost}``: what the chapter costs, as measured by the command that executed it."""
+class ChapterHead(Directive):
+    """``{chapter-head}``: where in the book we are, and the cost as measured by the command that ran the chapter."""
 
     def run(self):
         env = self.state.document.settings.env
-        env.note_dependency(COSTS)
+        for path in (COSTS, MAP):
+            env.note_dependency(path)
         path = Path(env.srcdir) / COSTS
         costs = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         text = cost_in_words(costs.get(env.docname.rsplit("/", 1)[-1], {}))
-        return [nodes.paragraph("", "", nodes.strong(text="Measured cost:"), nodes.Text(f" {text}."))]
+        cost = nodes.paragraph("", "", nodes.strong(text="Measured cost:"), nodes.Text(f" {text}."))
+        return [book_map(env), cost]
+
+
+class BookMap(Directive):
+    """``{book-map}``: the map with every part lit."""
+
+    def run(self):
+        self.state.document.settings.env.note_dependency(MAP)
+        return [book_map(self.state.document.settings.env)]
+
+
+def book_map(env):
+    """The map as part of the page, so that it has the theme's colors and each part leads to its chapter."""
+    chapter = CHAPTER.match(env.docname)
+    here = int(chapter[1]) if chapter else math.inf
+    pages = {int(found[1]): name for name in env.found_docs if (found := CHAPTER.match(name))}
+
+    def link(found):
+        number = int(found[1])
+        state = "now" if number == here else "built" if number < here else "later"
+        page = pages[number].rsplit("/", 1)[-1]
+        return f'<a class="{state}" href="{page}.html"'
+
+    svg = PART.sub(link, (Path(env.srcdir) / MAP).read_text(encoding="utf-8"))
+    return nodes.raw("", f'<div class="lpc-map-box">{svg}</div>', format="html")
 
 
 def cost_in_words(cost):
@@ -117,7 +146,8 @@ def setup(app):
     app.connect("config-inited", choose_scripts, priority=100)
     app.connect("config-inited", show_buttons_if_published, priority=100)
     app.connect("env-get-updated", number_by_chapter, priority=900)  # after Sphinx has numbered them
-    app.add_directive("chapter-cost", ChapterCost)
+    app.add_directive("chapter-head", ChapterHead)
+    app.add_directive("book-map", BookMap)
     app.connect("html-page-context", describe_generated_pages)
     app.connect("html-page-context", mend_markup)
     app.connect("autodoc-skip-member", skip_field_aliases)

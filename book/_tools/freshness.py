@@ -88,14 +88,20 @@ def source_hash(notebook, name: str, root: Path = ROOT) -> str:
     return digest.hexdigest()
 
 
+SCRIPT_IMPORT = re.compile(r'from "\./(.*?)";')
+
+
 def files_of_explorable(module: str, root: Path) -> list[Path]:
     """The scripts, style and weights that a widget carries into the notebook; none for other modules."""
     folder = root / "pcltut" / "explorables"
     own = folder / "scripts" / f"{module.rpartition('.')[2]}.js"
     if not (module.startswith("pcltut.explorables.") and own.is_file()):
         return []
-    shared = [folder / "scripts" / file for file in ("core.js", "page.js", "page.css")]
-    return [*shared, own, *sorted(folder.glob("*.safetensors"))]
+    scripts = [own]
+    for script in scripts:  # which grows: a script's imports, and theirs
+        imported = [script.parent / name for name in SCRIPT_IMPORT.findall(script.read_text(encoding="utf-8"))]
+        scripts += [path for path in imported if path not in scripts]
+    return [*sorted(scripts), folder / "scripts" / "page.css", *sorted(folder.glob("*.safetensors"))]
 
 
 def output_hash(notebook) -> str:

@@ -31,6 +31,7 @@ TOOLS = Path(__file__).resolve().parent
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 TIMEOUT = 600  # seconds a cell
+FIGURES = 'c.InlineBackend.figure_formats = {"svg"}\n'  # sharp at any width, and dark_figures.py can darken them
 
 # The last cell of a measured run; it is taken away again.
 MEASURE = """
@@ -98,7 +99,7 @@ def normalize_output(output) -> None:
     data = output.get("data", {})
     if "image/svg+xml" in data:
         svg = re.sub(r"\s*<metadata>.*?</metadata>", "", data["image/svg+xml"], flags=re.DOTALL)
-        data["image/svg+xml"] = svg
+        data["image/svg+xml"] = re.sub(r"\s+", " ", svg)  # one line: a third smaller inside a notebook
     if WIDGET_VIEW in data:  # its text form repeats every frame
         data["text/plain"] = data["text/plain"].partition("(")[0]
 
@@ -174,6 +175,7 @@ def execute(notebook, directory: Path, gpu: bool = False) -> dict:
         resources={"metadata": {"path": str(directory)}},
     )
     with tempfile.TemporaryDirectory() as ipython:
+        write(Path(ipython) / "profile_default" / "ipython_kernel_config.py", FIGURES)
         client.execute(env=kernel_environment(gpu, ipython))
     measured = notebook.cells.pop()
     refuse(notebook)

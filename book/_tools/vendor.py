@@ -105,8 +105,8 @@ def main():
         return 1
     if outcome == "offline":
         print(
-            "vendor.py: WARNING: npm could not fetch the page scripts (no network?). The book will be built, but its\n"
-            "mathematics and sliders will need the internet when it is read. Run this again with a network to mend it.",
+            "vendor.py: WARNING: npm could not fetch the page scripts (no network?). The book will be built, but\n"
+            "its mathematics and explorables will need the internet when it is read. Run this again with a network.",
             file=sys.stderr,
         )
     else:

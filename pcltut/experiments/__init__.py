@@ -6,7 +6,6 @@ from pcltut.experiments.executor import Event, Executor, WorkerError
 from pcltut.experiments.intervals import (
     Interval,
     crossed_interval,
-    curves,
     difference,
     paired_interval,
     reach_baseline,
@@ -28,7 +27,6 @@ from pcltut.experiments.tables import (
     search_table,
     summary_frame,
     verdict,
-    verdicts_table,
 )
 
 __all__ = [
@@ -47,7 +45,6 @@ __all__ = [
     "WorkerError",
     "cost_table",
     "crossed_interval",
-    "curves",
     "difference",
     "differences_table",
     "find_experiment",
@@ -69,5 +66,4 @@ __all__ = [
     "t_interval",
     "values_by_seed",
     "verdict",
-    "verdicts_table",
 ]

@@ -106,13 +106,6 @@ def difference(results: Mapping[str, Any], method: str, at: str | int, name: str
     return interval([values[seed] for seed in seeds], [others[seed] for seed in seeds])
 
 
-def curves(results: Mapping[str, Any], method: str, column: str) -> tuple[list[int], list[list[float | None]]]:
-    """Iterations, and one curve of a column for each seed, from validation."""
-    runs = [run["curve"] for run in results["runs"] if run["method"] == method]
-    longest = max((curve["iteration"] for curve in runs), key=len, default=[])
-    return longest, [curve.get(column, [None] * len(curve["iteration"])) for curve in runs]
-
-
 def iterations_to_reach(curve: Mapping[str, list], target: float, column: str = "log_evidence") -> float | None:
     """The first iteration at which a validation curve crosses the target, straight between its points.
 

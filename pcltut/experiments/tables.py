@@ -81,16 +81,6 @@ def differences_table(results: Mapping[str, Any], at: str | int, columns: Sequen
     return frame_of(rows, [METRICS[name].title for name in names], f"minus {baseline}")
 
 
-def verdicts_table(results: Mapping[str, Any], columns: Sequence[str] = COMPARED) -> pd.DataFrame:
-    """One row a method: a sign for each metric, at each budget and at the best point; see `verdict`."""
-    rows = {
-        method["name"]: [verdict(results, key, at, columns) for at in points_of(results)]
-        for key, method in results["methods"].items()
-        if key != results["baseline"]
-    }
-    return frame_of(rows, list(points_of(results)))
-
-
 def verdict(results: Mapping[str, Any], method: str, at: str | int, columns: Sequence[str] = COMPARED) -> str:
     """A sign for each metric: "+" better than the baseline outside the 95 % interval, "-" worse, "." undecided."""
     signs = ""

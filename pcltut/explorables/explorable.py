@@ -7,18 +7,25 @@ import anywidget
 from traitlets import Dict, Unicode
 
 SCRIPTS = Path(__file__).with_name("scripts")
-SHARED = ("core.js", "page.js")
+IMPORT = re.compile(r'^import [^;]* from "\./(.*?)";\n', re.MULTILINE)
+COMMENT = re.compile(r"^ *//.*\n", re.MULTILINE)
 
 
 def script(name: str) -> str:
-    """One module's text for the page: the two shared files, then `scripts/<name>.js`.
+    """One module's text for the page: what `scripts/<name>.js` imports, what that imports, and then itself.
 
     A static page cannot import a second file from a widget's text. So the files stand one after the other, without
-    the words that make modules of the shared ones.
+    imports, and without the lines that only comment: a page carries them once for each explorable.
     """
-    shared = [re.sub(r"^export ", "", _read(file), flags=re.MULTILINE) for file in SHARED]
-    own = re.sub(r"^import .*?;\n", "", _read(f"{name}.js"), flags=re.MULTILINE | re.DOTALL)
-    return "\n".join([*shared, own])
+    return "\n".join(COMMENT.sub("", IMPORT.sub("", _read(file))) for file in script_files(name))
+
+
+def script_files(name: str) -> list[str]:
+    """The files that the text of a module consists of, those that others import first."""
+    files: list[str] = []
+    for file in IMPORT.findall(_read(f"{name}.js")):
+        files += [each for each in script_files(file.removesuffix(".js")) if each not in files]
+    return [*files, f"{name}.js"]
 
 
 def _read(file: str) -> str:

@@ -40,7 +40,7 @@ def plot_images(
     if ax is None:
         scale = 7.0 / max(ncols, 7)
         _, ax = new_figure(width=0.4 + scale * ncols, height=0.4 + scale * nrows * height / width)
-    ax.imshow(mosaic, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.imshow(mosaic, cmap="gray", vmin=0, vmax=1, interpolation="none")
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)

@@ -54,7 +54,7 @@ class Browser:
         self.script: str | None = None
 
     def open(self, page: str, *, mode: str = "light", width: int = 1280) -> None:
-        """Shows a page and waits until its mathematics and its sliders stand."""
+        """Shows a page and waits until its mathematics and its explorables stand."""
         driver = self.driver
         if self.script:
             driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": self.script})
@@ -70,11 +70,11 @@ class Browser:
             const done = arguments[arguments.length - 1], start = performance.now();
             const views = document.querySelectorAll("script[type='application/vnd.jupyter.widget-view+json']").length;
             function ready() {
-              const widgets = document.querySelectorAll(".pcltut-slider, .pcltut-explorable");
+              const widgets = document.querySelectorAll(".pcltut-explorable");
               const frames = [...document.images];
               const math = document.querySelectorAll(".math").length;
               return (!views || (widgets.length === views
-                  && document.querySelector(".pcltut-frame, .pcltut-explorable canvas")))
+                  && document.querySelector(".pcltut-explorable canvas")))
                 && (!math || document.querySelector("mjx-container"))
                 && frames.every((frame) => frame.complete || frame.loading === "lazy" || !frame.offsetParent);
             }

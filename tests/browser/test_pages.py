@@ -1,35 +1,15 @@
-"""Every page in a browser without a network: light, dark and on a phone; each slider moved by keyboard."""
+"""Every page in a browser without a network: light, dark and on a phone."""
 
 import re
 from pathlib import Path
 
 import pytest
-from selenium.webdriver.common.keys import Keys
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 PHONE = 390
 # sphinx-thebe and the theme both add the same inline script; nothing else may complain.
 ALLOWED = "Identifier 'THEBE_JS_URL' has already been declared"
 
-# What a slider's box shows: its visible frames, and what the handle and the readout say.
-SLIDER = """
-const [box, slider] = arguments, handle = slider.querySelector(".noUi-handle");
-const frames = [...box.querySelectorAll(".pcltut-frame")].filter((frame) => frame.offsetParent)
-  .map((frame) => ({source: frame.src, alt: frame.alt, width: frame.naturalWidth}));
-const say = (name) => handle.getAttribute(name);
-return {
-  handle, frames, role: say("role"), name: say("aria-label"), text: say("aria-valuetext"),
-  last: Number(say("aria-valuenow")) === Number(say("aria-valuemax")),
-  label: slider.querySelector(".widget-label").innerText.trim(),
-  readout: slider.querySelector(".widget-readout").innerText.trim(),
-};
-"""
-SHOWS_ANOTHER_FRAME = """[...arguments[0].querySelectorAll(".pcltut-frame")].filter((frame) => frame.offsetParent)
-  .every((frame) => frame.complete && !(frame.src === arguments[1] && frame.alt === arguments[2]))"""
-SLIDERS = """
-return [...document.querySelectorAll(".pcltut-slider")]
-  .flatMap((box) => [...box.querySelectorAll(".widget-slider")].map((slider) => [box, slider]));
-"""
 BROKEN_IMAGES = """
 return [...document.images].filter((i) => i.offsetParent && i.complete && !i.naturalWidth).map((image) => image.src);
 """
@@ -118,26 +98,6 @@ def check_console_and_network(browser, page: str) -> None:
     assert not outside, f"{page} asks other hosts: {outside}"
 
 
-def move_sliders(browser, page: str) -> int:
-    """Moves each slider of the page with the arrow keys; returns how many there are."""
-    sliders = browser.script_value(SLIDERS)
-    for box, slider in sliders:
-        before = browser.script_value(SLIDER, box, slider)
-        handle, label, shown = before["handle"], before["label"], before["frames"]
-        assert before["role"] == "slider"
-        assert label and before["name"] == label, f"{page}: a slider's handle has no name"
-        assert len(shown) == 1, f"{page}, {label}: one picture is shown at a time: {shown}"
-        browser.script_value("arguments[0].scrollIntoView({block: 'center'})", handle)
-        handle.send_keys(Keys.ARROW_LEFT if before["last"] else Keys.ARROW_RIGHT)
-        moved = browser.wait_for(SHOWS_ANOTHER_FRAME, box, shown[0]["source"], shown[0]["alt"])
-        assert moved, f"{page}: the slider {label!r} was moved and the picture stays"
-        after = browser.script_value(SLIDER, box, slider)
-        assert len(after["frames"]) == 1 and after["frames"][0]["width"], f"{page}, {label}: {after['frames']}"
-        assert after["readout"] != before["readout"], f"{page}: the readout of {label!r} stays at {before['readout']}"
-        assert after["text"] == after["readout"]
-    return len(sliders)
-
-
 def check_solutions(browser, page: str) -> int:
     """Solutions are folded and open on a click; returns how many there are."""
     number, opened, shut = browser.driver.execute_async_script(OPEN_SOLUTIONS)
@@ -146,8 +106,8 @@ def check_solutions(browser, page: str) -> int:
     return number
 
 
-def check_page(browser, page: str, mode: str) -> tuple[int, int]:
-    """All that holds for a page in light and in dark; returns the numbers of its sliders and of its solutions."""
+def check_page(browser, page: str, mode: str) -> int:
+    """All that holds for a page in light and in dark; returns the number of its solutions."""
     browser.open(page, mode=mode)
     assert browser.script_value("return document.documentElement.dataset.theme") == mode
     broken = browser.script_value(BROKEN_IMAGES)
@@ -157,21 +117,20 @@ def check_page(browser, page: str, mode: str) -> tuple[int, int]:
     if re.match(r"book/(?:\d\d_|notation|index)", page):
         cut = browser.script_value(CUT_EQUATIONS)
         assert not cut, f"{page}: break these equations into lines with `aligned`, they are too wide: {cut}"
-    sliders = move_sliders(browser, page)
     faint = [entry for entry in browser.script_value(CONTRASTS, READABLE) if entry[1] < 4.5]
     assert not faint, f"{page}, {mode}: text with a contrast below 4.5: {faint[:5]}"
     solutions = check_solutions(browser, page)
     check_console_and_network(browser, page)
-    return sliders, solutions
+    return solutions
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_pages_work_without_a_network(browser, html: Path, pages: list[str], mode: str):
-    """Pictures, mathematics, equations within a laptop's column, sliders, contrast, folded solutions, no complaint."""
+    """Pictures, mathematics, equations within a laptop's column, contrast, folded solutions, no complaint."""
     for page in pages:
-        sliders, solutions = check_page(browser, page, mode)
+        solutions = check_page(browser, page, mode)
         explorables = browser.script_value("return document.querySelectorAll('.pcltut-explorable').length")
-        assert sliders or explorables or not re.match(r"book/\d\d_", page), f"{page} has nothing to explore"
+        assert explorables or not re.match(r"book/\d\d_", page), f"{page} has nothing to explore"
         assert solutions == (html / page).read_text(encoding="utf-8").count('class="solution dropdown'), page
 
 
@@ -181,7 +140,6 @@ def test_nothing_is_wider_than_a_phone(browser, pages: list[str]):
         width = browser.script_value("return Math.max(innerWidth, document.documentElement.scrollWidth)")
         culprits = browser.script_value(TOO_WIDE, PHONE)
         assert width == PHONE and not culprits, f"{page} is {width} px wide: {culprits}"
-        move_sliders(browser, page)
         check_console_and_network(browser, page)
 
 
@@ -189,12 +147,9 @@ def test_a_page_opened_as_a_file_works_too(browser, html: Path, pages: list[str]
     texts = {page: (html / page).read_text(encoding="utf-8") for page in pages}
     site, browser.site = browser.site, html.as_uri()
     try:
-        for widget in ("pcltut-slider", "pcltut.explorables."):
-            page = next(page for page, text in texts.items() if widget in text)
-            browser.open(page)
-            alive = "document.querySelector('.pcltut-explorable .sentence')?.textContent"
-            assert browser.wait_for(alive) if "explorables" in widget else move_sliders(browser, page)
-            assert all(ALLOWED in message for message in browser.errors())
+        browser.open(next(page for page, text in texts.items() if "pcltut.explorables." in text))
+        assert browser.wait_for("document.querySelector('.pcltut-explorable .sentence')?.textContent")
+        assert all(ALLOWED in message for message in browser.errors())
     finally:
         browser.site = site
 

@@ -24,7 +24,7 @@ def seeds_needed() -> int:
 def chosen_anew() -> int:
     """Methods whose best trial by Frechet distance is another one than by log-evidence, from the trials themselves."""
     count = 0
-    for found in load_search("fair")["methods"].values():
+    for found in load_search("headline")["methods"].values():
         last = {
             i: trial["curve"][-1] for i, trial in enumerate(found["trials"]) if trial["curve"] and not trial["failed"]
         }

@@ -2,13 +2,10 @@
 
 from pcltut.experiments.declaration import Experiment
 from pcltut.experiments.declarations.color import COLOR
-from pcltut.experiments.declarations.fair import COMPARISONS
-from pcltut.experiments.declarations.headline import HEADLINE, HEADLINE_GPU
+from pcltut.experiments.declarations.headline import COMPARISONS
 from pcltut.experiments.declarations.sweeps import SWEEPS
 
-EXPERIMENTS: dict[str, Experiment] = {
-    each.name: each for each in (HEADLINE, HEADLINE_GPU, *COMPARISONS, *SWEEPS, *COLOR)
-}
+EXPERIMENTS: dict[str, Experiment] = {each.name: each for each in (*COMPARISONS, *SWEEPS, *COLOR)}
 
 
 def find_experiment(name: str) -> Experiment:

@@ -51,7 +51,8 @@ export function solve(a, b) {
   const rows = a.map((row, i) => [...row, b[i]]);
   const n = rows.length;
   for (let i = 0; i < n; i++) {
-    const pivot = rows.slice(i).reduce((best, row, k) => (Math.abs(row[i]) > Math.abs(rows[best][i]) ? i + k : best), i);
+    const larger = (best, row, k) => (Math.abs(row[i]) > Math.abs(rows[best][i]) ? i + k : best);
+    const pivot = rows.slice(i).reduce(larger, i);
     [rows[i], rows[pivot]] = [rows[pivot], rows[i]];
     for (let k = i + 1; k < n; k++) {
       const factor = rows[k][i] / rows[i][i];
@@ -182,3 +183,5 @@ export class Decoder {
     return { value, score: Array.from(z, (value_k, k) => gradient[k] - value_k) };
   }
 }
+
+export const unpackDecoder = ({ sizes, weights }) => new Decoder(sizes, unpackHalves(weights));

@@ -1,7 +1,8 @@
 // A crowd of Langevin walkers on the posterior of a half-seen garment: the measured law beside the exact one.
 
-import { Decoder, Noise, langevinStep, logSumExp, unpackHalves } from "./core.js";
+import { Noise, langevinStep, logSumExp, unpackDecoder } from "./core.js";
 import { Explorable, dot2, drawImage, heatMap, percent, stroke, text } from "./page.js";
+import { Grid, Plane, bar, frame } from "./charts.js";
 
 const SIZE = 360; // of the plane's drawing
 const REACH = 3.5; // the plane is shown, and summed over, from -REACH to REACH
@@ -10,35 +11,15 @@ const LOST = 50; // a walker this far away will not come back
 const TRAIL = 150;
 const FORGOTTEN = 1; // in units of Langevin time, steps times step size, of which the prior's width forgets e^-1
 
-const toX = (z) => ((z + REACH) / (2 * REACH)) * SIZE;
-const toY = (z) => SIZE - toX(z);
-const cellOf = (z) => Math.round(((z + REACH) / (2 * REACH)) * (CELLS - 1));
-const center = (cell) => -REACH + (2 * REACH * cell) / (CELLS - 1);
+const grid = new Grid(REACH, CELLS);
+const plane = new Plane(SIZE, REACH);
 
 export class Posterior {
-  // log p(rows seen, z) on the grid, row by row from the top of the plane, and the valleys of the energy.
+  // log p(rows seen, z) on the grid, and the valleys of the energy.
   constructor(decoder, seen) {
-    this.values = new Float64Array(CELLS * CELLS);
-    for (let i = 0; i < this.values.length; i++) {
-      this.values[i] = heightAt(decoder, [center(i % CELLS), -center(Math.floor(i / CELLS))], seen);
-    }
+    this.values = Float64Array.from(grid.points, (z) => heightAt(decoder, z, seen));
     this.top = this.values.reduce((a, b) => Math.max(a, b));
-    this.valley = this.values.map((_, i) => this.uphill(i));
-  }
-
-  uphill(i) {
-    // The cell where steepest ascent from cell i ends.
-    for (;;) {
-      let best = i;
-      const [column, row] = [i % CELLS, Math.floor(i / CELLS)];
-      for (let r = Math.max(0, row - 1); r <= Math.min(CELLS - 1, row + 1); r++) {
-        for (let c = Math.max(0, column - 1); c <= Math.min(CELLS - 1, column + 1); c++) {
-          if (this.values[r * CELLS + c] > this.values[best]) best = r * CELLS + c;
-        }
-      }
-      if (best === i) return i;
-      i = best;
-    }
+    this.valley = grid.valleys(this.values.map((value) => -value));
   }
 
   law(temperature) {
@@ -53,8 +34,7 @@ export class Posterior {
 class CrowdOnPosterior extends Explorable {
   constructor(widget) {
     super(widget);
-    const { sizes, weights } = this.model.get("decoder");
-    this.network = new Decoder(sizes, unpackHalves(weights));
+    this.network = unpackDecoder(this.model.get("decoder"));
     this.plane = this.canvas({
       label: "The latent plane: the exact law as shading, walkers as dots, one walker's path as a line. "
         + "Arrow keys put the whole crowd somewhere else.",
@@ -62,8 +42,8 @@ class CrowdOnPosterior extends Explorable {
       draw: (context, colors) => this.drawPlane(context, colors),
       keys: (dx, dy) => this.gather(this.home.map((value, k) => value + 0.25 * [dx, dy][k])),
     });
-    this.drag(this.plane, (x, y) => this.gather([(x / SIZE) * 2 * REACH - REACH, REACH - (y / SIZE) * 2 * REACH]));
-    this.pictures = this.canvas({
+    this.drag(this.plane, (x, y) => this.gather(plane.under(x, y)));
+    this.canvas({
       label: "What one walker sees, and the share of the crowd and of the exact law in each valley.",
       width: 300, height: SIZE,
       draw: (context, colors) => this.drawPictures(context, colors),
@@ -93,8 +73,7 @@ class CrowdOnPosterior extends Explorable {
   gather(point) {
     // All walkers to one point, or to draws from the prior.
     this.home = point ?? [0, 0];
-    const clip = (value) => Math.max(-REACH, Math.min(REACH, value));
-    const start = () => (point ? point.map(clip) : [...this.noise.normals(2)]);
+    const start = () => (point ? plane.clip(point) : [...this.noise.normals(2)]);
     this.z = Array.from({ length: this.model.get("walkers") }, start);
     this.trail = [this.z[0]];
     this.time = 0;
@@ -122,7 +101,7 @@ class CrowdOnPosterior extends Explorable {
     const temperature = this.model.get("temperature");
     this.law = posterior.law(temperature);
     const there = this.z.filter((z) => !isLost(z));
-    const cells = there.map((z) => clampCell(-z[1]) * CELLS + clampCell(z[0]));
+    const cells = there.map((z) => grid.cellAt(z));
     const shares = new Map();
     const add = (valley, kind, share) => {
       const entry = shares.get(valley) ?? { valley, exact: 0, crowd: 0 };
@@ -136,8 +115,7 @@ class CrowdOnPosterior extends Explorable {
     const heights = there.map((z) => posterior.top - heightAt(this.network, z, this.seen));
     const height = heights.reduce((sum, value) => sum + value, 0) / there.length;
     this.tell(height, this.z.length - there.length);
-    this.plane.redraw();
-    this.pictures.redraw();
+    this.redraw();
   }
 
   tell(height, lost) {
@@ -165,21 +143,20 @@ class CrowdOnPosterior extends Explorable {
       finding += " Above temperature 1 the law is flatter than the posterior, and walls are lower.";
     }
     this.say(`${fact} ${finding}`, {
-      time: this.time, lost, height, exactHeight: this.law.height, crowd: first.crowd, exact: first.exact, first: this.z[0],
+      time: this.time, lost, height, exactHeight: this.law.height, crowd: first.crowd, exact: first.exact,
+      first: this.z[0],
     });
   }
 
   drawPlane(context, colors) {
     const peak = this.law.mass.reduce((a, b) => Math.max(a, b));
     heatMap(context, this.law.mass, CELLS, 0, 0, SIZE, SIZE, colors.blue, (mass) => 0.85 * Math.sqrt(mass / peak));
-    context.strokeStyle = colors.line;
-    context.lineWidth = 1;
-    context.strokeRect(0.5, 0.5, SIZE - 1, SIZE - 1);
-    this.z.forEach((z) => dot2(context, toX(z[0]), toY(z[1]), 2.5, colors.text, colors.ground));
-    stroke(context, this.trail.map((z) => [toX(z[0]), toY(z[1])]), colors.vermillion, 1.5);
-    dot2(context, toX(this.z[0][0]), toY(this.z[0][1]), 6, colors.vermillion, colors.ground);
+    frame(context, 0.5, 0.5, SIZE - 1, SIZE - 1, colors.line);
+    this.z.forEach((z) => dot2(context, ...plane.at(z), 2.5, colors.text, colors.ground));
+    stroke(context, this.trail.map((z) => plane.at(z)), colors.vermillion, 1.5);
+    dot2(context, ...plane.at(this.z[0]), 6, colors.vermillion, colors.ground);
     this.valleys.forEach(({ valley }, k) => {
-      const [x, y] = [toX(center(valley % CELLS)), toY(-center(Math.floor(valley / CELLS)))];
+      const [x, y] = plane.at(grid.points[valley]);
       text(context, String(k + 1), x + 8, y - 8, colors.text, { size: 18, weight: "bold", halo: colors.ground });
     });
     text(context, "z₁", SIZE - 22, SIZE - 8, colors.text);
@@ -195,12 +172,10 @@ class CrowdOnPosterior extends Explorable {
     drawImage(context, [...this.seen, ...this.network.decode(walker).slice(this.seen.length)], 160, 22, 140);
     this.valleys.forEach(({ valley, exact, crowd }, k) => {
       const y = 180 + 60 * k;
-      const mode = [center(valley % CELLS), -center(Math.floor(valley / CELLS))];
       text(context, String(k + 1), 0, y + 32, colors.text, { size: 18, weight: "bold" });
-      drawImage(context, this.network.decode(mode), 18, y, 50);
+      drawImage(context, this.network.decode(grid.points[valley]), 18, y, 50);
       [[exact, colors.blue, "law"], [crowd, colors.vermillion, "crowd"]].forEach(([share, color, words], j) => {
-        context.fillStyle = color;
-        context.fillRect(78, y + 4 + 23 * j, 100 * share, 18);
+        bar(context, 78, y + 4 + 23 * j, 100 * share, 18, color);
         text(context, `${words} ${percent(share)}`, 84 + 100 * share, y + 18 + 23 * j, color);
       });
     });
@@ -208,7 +183,6 @@ class CrowdOnPosterior extends Explorable {
 }
 
 const isLost = (z) => !(Math.hypot(...z) < LOST);
-const clampCell = (z) => Math.max(0, Math.min(CELLS - 1, cellOf(z)));
 
 function heightAt(network, z, seen) {
   // log p(seen, z) up to a constant, with sigma = 1.

@@ -1,13 +1,9 @@
 // Four starts race to one correlated posterior: the exact law of each Langevin chain, and its distance step by step.
 
-import { inverse } from "./core.js";
+import { CENTER, LONGEST, THERE, VARIANCE, race, turned } from "./first_there.core.js";
 import { Explorable, dot2, stroke, text } from "./page.js";
+import { Plane, clamp, ellipse, frame, logScale, within, xTicks, yTicks } from "./charts.js";
 
-const CENTER = [0.8, 0.8]; // the posterior's mean
-const VARIANCE = 0.1; // of each latent under the posterior
-const LONGEST = 100; // steps drawn
-const PATIENCE = 8; // how many times the slowest direction's memory to wait for an arrival
-const THERE = 0.01; // nats above where ULA ends: there
 const WIDEST = 0.97; // correlation
 
 const LOOKS = {
@@ -16,70 +12,6 @@ const LOOKS = {
   forward: { name: "forward KL", color: "vermillion", dash: [] },
   prior: { name: "prior", color: "muted", dash: [2, 3] },
 };
-
-export function posterior(correlation) {
-  // Covariance, precision, and the curvatures along the ridge (1, 1) and across it (1, -1).
-  const covariance = [[VARIANCE, correlation * VARIANCE], [correlation * VARIANCE, VARIANCE]];
-  const precision = inverse(covariance);
-  return { covariance, precision, curvature: [1 + correlation, 1 - correlation].map((size) => 1 / (VARIANCE * size)) };
-}
-
-export function starts({ covariance, precision }) {
-  // Mean and variance, the same for both latents, of the three encoders at their losses' optima and of the prior.
-  const [inner, outer] = [1 / precision[0][0], covariance[0][0]];
-  return {
-    reverse: { mean: CENTER, variance: inner },
-    jeffreys: { mean: CENTER, variance: Math.sqrt(inner * outer) },
-    forward: { mean: CENTER, variance: outer },
-    prior: { mean: [0, 0], variance: 1 },
-  };
-}
-
-export function laws({ mean, variance }, curvature, stepSize, count) {
-  // The chain's law after 0, 1, ..., count steps. Start and posterior have the same axes, along the ridge and across,
-  // so that in these the covariance recursion P <- A P A + 2 gamma I is one number an axis; so is the mean's error.
-  const [a, b] = mean.map((value, k) => value - CENTER[k]);
-  let law = { error: [(a + b) / Math.SQRT2, (a - b) / Math.SQRT2], variance: [variance, variance] };
-  const all = [law];
-  for (let t = 0; t < count; t++) {
-    const kept = curvature.map((lambda) => 1 - stepSize * lambda);
-    law = {
-      error: law.error.map((value, k) => kept[k] * value),
-      variance: law.variance.map((value, k) => kept[k] ** 2 * value + 2 * stepSize),
-    };
-    all.push(law);
-  }
-  return all;
-}
-
-function distanceTo(curvature, { error, variance }) {
-  // KL(law || posterior), the sum of a part along the ridge and one across it.
-  return curvature.reduce((sum, lambda, k) => {
-    const ratio = lambda * variance[k];
-    return sum + (ratio - 1 - Math.log(ratio) + lambda * error[k] ** 2) / 2;
-  }, 0);
-}
-
-function floor(curvature, stepSize) {
-  // KL of converged ULA from the posterior; infinite beyond the edge of stability.
-  if (stepSize * curvature[1] >= 2) return Infinity;
-  return distanceTo(curvature, { error: [0, 0], variance: curvature.map((k) => 2 / (k * (2 - stepSize * k))) });
-}
-
-export function race(correlation, stepSize) {
-  // For each start its laws, its distance after each step, and the step from which it stays within THERE of the floor.
-  const target = posterior(correlation);
-  const end = floor(target.curvature, stepSize);
-  const memory = -1 / Math.log(Math.max(...target.curvature.map((lambda) => Math.abs(1 - stepSize * lambda))));
-  const count = end < Infinity ? Math.min(1e4, Math.max(LONGEST, Math.ceil(PATIENCE * memory))) : LONGEST;
-  const runners = Object.entries(starts(target)).map(([key, start]) => {
-    const all = laws(start, target.curvature, stepSize, count);
-    const distance = all.map((law) => distanceTo(target.curvature, law));
-    const arrival = end < Infinity ? distance.findLastIndex((value) => value > end + THERE) + 1 : Infinity;
-    return { key, start, laws: all, distance, arrival };
-  });
-  return { ...target, end, runners };
-}
 
 export function finding({ curvature, end, runners }, steps, stepSize) {
   // Who leads after so many steps (nobody where that says nothing), and the sentences for it.
@@ -133,33 +65,22 @@ function size(nats) {
 const PANEL = 156; // a side
 const ROW = 202; // from a row of panels to the next
 const [WIDE, HIGH] = [344, 2 * ROW - 6]; // of the race
-const BOX = { left: 46, right: WIDE - 8, top: 26, bottom: HIGH - 40 };
+const BOX = [46, 26, WIDE - 8, HIGH - 40]; // left, top, right, bottom
 const [LEAST, MOST] = [1e-3, 300]; // nats
 
-const toTime = (t) => BOX.left + ((BOX.right - BOX.left) * Math.log1p(t)) / Math.log1p(LONGEST);
-const fromTime = (x) => Math.round(Math.expm1(((x - BOX.left) / (BOX.right - BOX.left)) * Math.log1p(LONGEST)));
-function toHeight(nats) {
-  const share = Math.log(Math.max(LEAST, Math.min(MOST, nats)) / LEAST) / Math.log(MOST / LEAST);
-  return BOX.bottom - share * (BOX.bottom - BOX.top);
-}
-
+const afterStep = logScale(1, LONGEST + 1, BOX[0], BOX[2]);
+const toTime = (t) => afterStep(1 + t);
+const fromTime = (x) => Math.round((LONGEST + 1) ** ((x - BOX[0]) / (BOX[2] - BOX[0])) - 1);
+const toHeight = (nats) => logScale(LEAST, MOST, BOX[3], BOX[1])(clamp(LEAST, nats, MOST));
+const [NEAR, FAR] = [new Plane(PANEL, 0.95, CENTER), new Plane(PANEL, 2.4, [0.25, 0.25])]; // what panels show
 const PANELS = ["reverse", "jeffreys", "forward", "prior"].map((key, i) => ({
-  key, x: 4 + (i % 2) * (PANEL + 16), y: 22 + Math.floor(i / 2) * ROW,
-  middle: key === "prior" ? [0.25, 0.25] : CENTER, // the prior's panel shows more of the plane
-  reach: key === "prior" ? 2.4 : 0.95,
+  key, x: 4 + (i % 2) * (PANEL + 16), y: 22 + Math.floor(i / 2) * ROW, plane: key === "prior" ? FAR : NEAR,
 }));
-const onPanel = ({ x, y, middle, reach }, z) => [
-  x + (PANEL / 2) * (1 + (z[0] - middle[0]) / reach), y + (PANEL / 2) * (1 - (z[1] - middle[1]) / reach),
-];
 
-function ellipse(panel, { error, variance }) {
+function drawLaw(context, { x, y, plane }, { error, variance }, style) {
   // Two standard deviations of a law whose axes are the ridge and its perpendicular.
-  return Array.from({ length: 73 }, (_, i) => {
-    const angle = (i / 72) * 2 * Math.PI;
-    const along = error[0] + 2 * Math.sqrt(variance[0]) * Math.cos(angle);
-    const across = error[1] + 2 * Math.sqrt(variance[1]) * Math.sin(angle);
-    return onPanel(panel, [CENTER[0] + (along + across) / Math.SQRT2, CENTER[1] + (along - across) / Math.SQRT2]);
-  });
+  const [a, b] = plane.at(turned(error).map((value, k) => CENTER[k] + value));
+  ellipse(context, [x + a, y + b], variance.map((value) => 2 * Math.sqrt(value) * plane.unit), -Math.PI / 4, style);
 }
 
 class FourStarts extends Explorable {
@@ -178,9 +99,8 @@ class FourStarts extends Explorable {
       this.held = PANELS[(x > PANEL + 12) + 2 * (y > ROW)];
     });
     this.drag(this.panels, (x, y) => {
-      const across = ((x - this.held.x + y - this.held.y - PANEL) / (PANEL / 2)) * (this.held.reach / Math.SQRT2);
-      const deviation = across / 2; // the handle stands at two
-      this.move("correlation", 1 - deviation ** 2 / VARIANCE, WIDEST);
+      const across = (x - this.held.x + y - this.held.y - PANEL) / (Math.SQRT2 * this.held.plane.unit);
+      this.move("correlation", 1 - (across / 2) ** 2 / VARIANCE, WIDEST); // the handle is two deviations away
     });
     this.chart = this.canvas({
       label: "The distance of each start's chain from the posterior, in nats, against the steps made, on logarithmic "
@@ -200,7 +120,7 @@ class FourStarts extends Explorable {
   }
 
   move(trait, value, most) {
-    this.set(trait, Math.max(0, Math.min(most, Math.round(100 * value) / 100)));
+    this.set(trait, clamp(0, Math.round(100 * value) / 100, most));
   }
 
   run() {
@@ -226,8 +146,7 @@ class FourStarts extends Explorable {
       values[key] = { variance: start.variance, distance: distance[steps], arrival };
     });
     this.say(words, values);
-    this.panels.redraw();
-    this.chart.redraw();
+    this.redraw();
   }
 
   drawPanel(context, colors, panel) {
@@ -237,24 +156,17 @@ class FourStarts extends Explorable {
     const [color, first] = [colors[LOOKS[key].color], key === this.leader];
     const small = { size: 12, halo: colors.ground };
     const variance = this.state.curvature.map((lambda) => 1 / lambda);
-    context.save();
-    context.beginPath();
-    context.rect(x, y, PANEL, PANEL);
-    context.clip();
-    stroke(context, ellipse(panel, { error: [0, 0], variance }), colors.line, 1);
-    context.globalAlpha = 0.22;
-    context.fillStyle = colors.text;
-    context.fill();
-    context.globalAlpha = 1;
-    stroke(context, ellipse(panel, all[0]), color, 1.5, [4, 4]);
-    stroke(context, ellipse(panel, all[steps]), color, 3);
-    context.restore();
+    within(context, [x, y, x + PANEL, y + PANEL], () => {
+      drawLaw(context, panel, { error: [0, 0], variance }, { line: colors.line, fill: colors.text, shade: 0.22 });
+      drawLaw(context, panel, all[0], { line: color, width: 1.5, dash: [4, 4] });
+      drawLaw(context, panel, all[steps], { line: color, width: 3 });
+    });
     if (key === "prior") text(context, "seen from afar", x + 6, y + PANEL - 8, colors.text, small);
-    else dot2(context, ...onPanel(panel, [-1, 1].map((sign, k) => CENTER[k] + sign * Math.sqrt(2 * variance[1]))), 6,
-      colors.text, colors.ground);
-    context.strokeStyle = first ? color : colors.line;
-    context.lineWidth = first ? 3 : 1;
-    context.strokeRect(x + 0.5, y + 0.5, PANEL - 1, PANEL - 1);
+    else {
+      const [a, b] = panel.plane.at([-1, 1].map((sign, k) => CENTER[k] + sign * Math.sqrt(2 * variance[1])));
+      dot2(context, x + a, y + b, 6, colors.text, colors.ground);
+    }
+    frame(context, x + 0.5, y + 0.5, PANEL - 1, PANEL - 1, first ? color : colors.line, first ? 3 : 1);
     const bold = { ...small, align: "right", weight: "bold" };
     if (first) text(context, "nearest now", x + PANEL - 8, y + PANEL - 9, color, bold);
     text(context, LOOKS[key].name, x, y - 7, color, { weight: "bold" });
@@ -278,7 +190,7 @@ class FourStarts extends Explorable {
     const rows = runners.map(({ key, distance }) => ({ key, nats: distance[steps] })).sort((a, b) => b.nats - a.nats);
     const places = rows.map(({ nats }) => toHeight(nats));
     for (let i = 1; i < 4; i++) places[i] = Math.max(places[i], places[i - 1] + 17);
-    for (let i = 3; i >= 0; i--) places[i] = Math.min(places[i], (places[i + 1] ?? BOX.bottom + 10) - 17);
+    for (let i = 3; i >= 0; i--) places[i] = Math.min(places[i], (places[i + 1] ?? BOX[3] + 10) - 17);
     rows.forEach(({ key, nats }, i) => {
       const color = colors[LOOKS[key].color];
       dot2(context, x, toHeight(nats), 5, color, colors.ground);
@@ -288,28 +200,22 @@ class FourStarts extends Explorable {
   }
 
   drawAxes(context, colors) {
-    const across = (nats) => [[BOX.left, toHeight(nats)], [BOX.right, toHeight(nats)]];
-    [0.001, 0.01, 0.1, 1, 10, 100].forEach((nats) => {
-      context.globalAlpha = 0.5;
-      stroke(context, across(nats), colors.line, 1);
-      context.globalAlpha = 1;
-      text(context, String(nats), BOX.left - 6, toHeight(nats) + 4, colors.text, { size: 12, align: "right" });
-    });
-    [0, 1, 2, 5, 10, 20, 50, 100].forEach((t) => {
-      const align = t === LONGEST ? "right" : "center";
-      text(context, String(t), toTime(t), BOX.bottom + 17, colors.text, { size: 12, align });
-    });
+    const [left, top, right, bottom] = BOX;
+    const grid = { color: colors.text, width: 0.5 };
+    yTicks(context, [0.001, 0.01, 0.1, 1, 10, 100], toHeight, [left, right], colors, grid);
+    xTicks(context, [0, 1, 2, 5, 10, 20, 50], toTime, bottom + 17, colors.text);
+    xTicks(context, [LONGEST], toTime, bottom + 17, colors.text, "right");
     text(context, "distance from the posterior, KL (nats)", 0, 13, colors.text);
-    text(context, "steps made", BOX.right, HIGH - 6, colors.text, { align: "right" });
+    text(context, "steps made", right, HIGH - 6, colors.text, { align: "right" });
     const { end } = this.state;
     if (LEAST < end && end < MOST) {
-      stroke(context, across(end), colors.text, 2, [1, 4]);
-      const side = toHeight(end) > BOX.bottom - 20 ? -7 : 15;
+      const y = toHeight(end);
+      stroke(context, [[left, y], [right, y]], colors.text, 2, [1, 4]);
       const look = { size: 12, halo: colors.ground };
-      text(context, `ULA ends at ${size(end)}`, BOX.left + 4, toHeight(end) + side, colors.text, look);
+      text(context, `ULA ends at ${size(end)}`, left + 4, y + (y > bottom - 20 ? -7 : 15), colors.text, look);
     }
     const x = toTime(this.model.get("steps"));
-    stroke(context, [[x, BOX.top - 4], [x, BOX.bottom]], colors.text, 1.5);
+    stroke(context, [[x, top - 4], [x, bottom]], colors.text, 1.5);
   }
 }
 

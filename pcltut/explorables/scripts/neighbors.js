@@ -2,6 +2,7 @@
 
 import { Noise } from "./core.js";
 import { Explorable, dot2, percent, text } from "./page.js";
+import { Grid, Plane, bar, circle, frame } from "./charts.js";
 
 const SIDE = 380; // of the plane's drawing
 const EDGE = 2.8; // the plane is shown from -EDGE to EDGE
@@ -9,8 +10,7 @@ const [REAL, FAKE] = [40, 12]; // points
 const CROWDS = [{ center: [-1.3, 0.9], spread: 0.45 }, { center: [0.9, -0.6], spread: 0.75 }];
 const HUDDLE = 0.22; // radius of a huddle, where the balls allow it
 
-const toPixels = ([a, b]) => [(SIDE * (a / EDGE + 1)) / 2, (SIDE * (1 - b / EDGE)) / 2];
-const toPlane = (x, y) => [EDGE * ((2 * x) / SIDE - 1), EDGE * (1 - (2 * y) / SIDE)];
+const plane = new Plane(SIDE, EDGE);
 const distance = (a, b) => Math.sqrt((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2); // Math.hypot is many times slower
 const number = (flags) => flags.filter(Boolean).length;
 const sum = (values) => values.reduce((a, b) => a + b, 0);
@@ -45,19 +45,10 @@ export function huddled(real, k) {
   // All fakes close around the spot, on a grid, that lies in the most balls; of several such spots, the deepest.
   const balls = radii(real, k);
   let best = { hits: 0, depth: 0 };
-  for (let a = -EDGE; a <= EDGE; a += 0.05) {
-    for (let b = -EDGE; b <= EDGE; b += 0.05) {
-      const spot = [a, b];
-      let hits = 0;
-      let depth = Infinity;
-      for (let i = 0; i < real.length; i++) {
-        const inside = balls[i] - distance(real[i], spot);
-        if (!(inside > 0)) continue;
-        hits += 1;
-        depth = Math.min(depth, inside);
-      }
-      if (hits > best.hits || (hits === best.hits && depth > best.depth)) best = { hits, depth, spot };
-    }
+  for (const spot of new Grid(EDGE, 113).points) {
+    const depths = real.map((x, i) => balls[i] - distance(x, spot)).filter((depth) => depth > 0);
+    const [hits, depth] = [depths.length, Math.min(...depths)];
+    if (hits > best.hits || (hits === best.hits && depth > best.depth)) best = { hits, depth, spot };
   }
   const reach = Math.min(HUDDLE, 0.9 * best.depth);
   return Array.from({ length: FAKE }, (_, j) => {
@@ -113,8 +104,8 @@ class CountedNeighbors extends Explorable {
       this.show();
     });
     this.plane.node.addEventListener("pointerdown", (event) => this.grab(this.plane.place(event)));
-    this.drag(this.plane, (x, y) => this.grabbed && this.place(toPlane(x, y)));
-    this.bars = this.canvas({
+    this.drag(this.plane, (x, y) => this.grabbed && this.place(plane.under(x, y)));
+    this.canvas({
       label: "Density, coverage, precision and recall as bars, each with the count that it is made of.",
       width: 300, height: SIDE,
       draw: (context, colors) => this.drawMeasures(context, colors),
@@ -143,83 +134,55 @@ class CountedNeighbors extends Explorable {
   }
 
   grab(at) {
-    const gaps = this.fake.map((y) => distance(toPixels(y), at));
+    const gaps = this.fake.map((y) => distance(plane.at(y), at));
     const nearest = gaps.indexOf(Math.min(...gaps));
     this.grabbed = gaps[nearest] < 28;
     if (this.grabbed) this.selected = nearest;
   }
 
   place(at) {
-    const inside = at.map((value) => Math.max(-EDGE, Math.min(EDGE, value)));
-    this.set("fake", this.fake.map((y, j) => (j === this.selected ? inside : y)));
+    this.set("fake", this.fake.map((y, j) => (j === this.selected ? plane.clip(at) : y)));
   }
 
   show() {
     this.selected = Math.min(this.selected, this.fake.length - 1);
     this.measured = measures(this.real, this.fake, this.model.get("num_neighbors"));
-    this.tell(this.measured);
-    this.plane.redraw();
-    this.bars.redraw();
-  }
-
-  tell({ density, coverage, precision, recall, perfectCoverage, hits }) {
-    const strays = hits.length - number(hits);
-    const both = `density ${density.toFixed(2)}, coverage ${percent(coverage)}`;
-    let finding;
-    if (precision < 0.8) {
-      finding = `${strays} of ${hits.length} fakes lie in no ball, so precision and density fall`
-        + (recall > 0.5 ? "; recall is fooled, since the balls of fakes far apart are large." : ".");
-    } else if (density > 1.3 && coverage < 0.8 * perfectCoverage) {
-      finding = `Density rewards huddling: it is ${density.toFixed(2)}, where perfect samples get 1 on average. `
-        + `Precision sees no fault either. But ${percent(1 - coverage)} of the balls are empty, and coverage says so.`;
-    } else if (coverage > perfectCoverage + 0.15) {
-      finding = `Coverage rewards spreading: these fakes reach ${percent(coverage)} of the balls, perfect samples `
-        + `${percent(perfectCoverage)} on average. Density, at ${density.toFixed(2)}, would rather have them huddle.`;
-    } else if (coverage < 0.7 * perfectCoverage) {
-      finding = `Much of the data has no fake nearby, and coverage sees it: ${both}.`;
-    } else if (Math.abs(density - 1) > 0.3) {
-      finding = `The fakes keep to places where the balls are ${density > 1 ? "many" : "few"}: ${both}.`;
-    } else {
-      finding = `Perfect samples may look like this: ${both}. Draws from the real law itself leave some balls empty by `
-        + `chance; on average they get density 1 and coverage ${percent(perfectCoverage)}.`;
-    }
+    const { density, coverage, precision, recall, perfectCoverage, hits } = this.measured;
     const { real, fake } = this;
-    this.say(finding, { density, coverage, precision, recall, perfectCoverage, hits, real, fake });
+    this.say(finding(this.measured), { density, coverage, precision, recall, perfectCoverage, hits, real, fake });
+    this.redraw();
   }
 
   drawPlane(context, colors) {
     const { real, fake, measured, selected } = this;
-    context.strokeStyle = colors.line;
-    context.lineWidth = 1;
-    context.strokeRect(0.5, 0.5, SIDE - 1, SIDE - 1);
-    dot2(context, SIDE - 178, 18, 3.5, colors.blue, colors.blue);
-    text(context, "real, in its ball", SIDE - 166, 22, colors.blue);
+    const { blue, vermillion, ground } = colors;
+    frame(context, 0.5, 0.5, SIDE - 1, SIDE - 1, colors.line);
+    dot2(context, SIDE - 178, 18, 3.5, blue, blue);
+    text(context, "real, in its ball", SIDE - 166, 22, blue);
     square(context, [SIDE - 178, 38], false, colors);
-    text(context, "fake, in so many balls", SIDE - 166, 42, colors.vermillion);
+    text(context, "fake, in so many balls", SIDE - 166, 42, vermillion);
+    const ball = (center, radius, style) => circle(context, plane.at(center), radius * plane.unit, style);
     real.forEach((x, i) => {
-      const [radius, full] = [measured.realRadii[i], measured.covered[i]];
+      const radius = measured.realRadii[i];
       const width = distance(x, fake[selected]) < radius ? 2.5 : 1; // the balls that the selected fake lies in
-      const rim = full ? { stroke: 0.75, dash: [] } : { stroke: 0.45, dash: [3, 4] };
-      ball(context, x, radius, colors.blue, { fill: 0.07, width, ...rim });
+      const rim = measured.covered[i] ? { opacity: 0.75 } : { opacity: 0.45, dash: [3, 4] };
+      ball(x, radius, { fill: blue, shade: 0.07, line: blue, width, ...rim }); // many balls at a place are darker
     });
-    neededBalls(real, fake, measured).forEach((j) => {
-      ball(context, fake[j], measured.fakeRadii[j], colors.vermillion, { stroke: 0.8, width: 1.5, dash: [1.5, 4] });
-    });
-    real.forEach((x, i) => {
-      dot2(context, ...toPixels(x), 3.5, measured.recalled[i] ? colors.blue : colors.ground, colors.blue);
-    });
+    const dotted = { line: vermillion, opacity: 0.8, width: 1.5, dash: [1.5, 4] };
+    neededBalls(real, fake, measured).forEach((j) => ball(fake[j], measured.fakeRadii[j], dotted));
+    real.forEach((x, i) => dot2(context, ...plane.at(x), 3.5, measured.recalled[i] ? blue : ground, blue));
     const topFirst = [...fake.keys()].sort((a, b) => (b === selected) - (a === selected));
     const groups = []; // of squares that lie on one another: they share a label
     topFirst.forEach((j) => {
-      const group = groups.find(([first]) => distance(toPixels(fake[first]), toPixels(fake[j])) < 20);
+      const group = groups.find(([first]) => distance(plane.at(fake[first]), plane.at(fake[j])) < 20);
       if (group) group.push(j);
       else groups.push([j]);
     });
-    topFirst.reverse().forEach((j) => square(context, toPixels(fake[j]), j === selected, colors));
+    topFirst.reverse().forEach((j) => square(context, plane.at(fake[j]), j === selected, colors));
     groups.forEach((group) => {
       const balls = [...new Set(group.map((j) => measured.hits[j]))].sort();
       const many = group.length > 1 && balls.length === 1 ? `${group.length} × ` : "";
-      const [x, y] = toPixels(fake[group[0]]);
+      const [x, y] = plane.at(fake[group[0]]);
       text(context, many + balls.join(", "), Math.min(x + 9, SIDE - 18 - 8 * many.length), Math.max(y - 8, 16),
         colors.text, { size: 14, weight: "bold", halo: colors.ground });
     });
@@ -240,43 +203,44 @@ class CountedNeighbors extends Explorable {
       const y = 20 + 95 * row;
       text(context, name, 0, y, colors.text, { size: 16 });
       text(context, value.toFixed(2), 84, y, colors.text, { size: 16, weight: "bold" });
-      context.strokeStyle = colors.line;
-      context.lineWidth = 1;
-      context.strokeRect(0.5, y + 10.5, unit, 15);
-      context.fillStyle = color;
-      context.fillRect(0, y + 10, unit * value, 16);
+      frame(context, 0.5, y + 10.5, unit, 15, colors.line);
+      bar(context, 0, y + 10, unit * value, 16, color);
       text(context, words, 0, y + 46, colors.muted);
       if (!perfect) return;
-      context.fillStyle = colors.text;
-      context.fillRect(unit * perfect - 1, y + 6, 3, 24);
+      bar(context, unit * perfect - 1, y + 6, 3, 24, colors.text);
       const label = `perfect samples: ${perfect.toFixed(2)}`;
       text(context, label, 300, y, colors.text, { align: "right" });
-      context.fillRect(292 - context.measureText(label).width, y - 11, 3, 14);
+      bar(context, 292 - context.measureText(label).width, y - 11, 3, 14, colors.text);
     });
   }
 }
 
-function ball(context, center, radius, color, { fill = 0, stroke, width, dash }) {
-  // `fill` and `stroke` are opacities, so that balls on balls are darker: where density counts most.
-  context.save();
-  context.beginPath();
-  context.arc(...toPixels(center), (radius * SIDE) / (2 * EDGE), 0, 2 * Math.PI);
-  [context.fillStyle, context.strokeStyle, context.lineWidth] = [color, color, width];
-  context.globalAlpha = fill;
-  context.fill();
-  context.globalAlpha = stroke;
-  context.setLineDash(dash);
-  context.stroke();
-  context.restore();
+function finding({ density, coverage, precision, recall, perfectCoverage, hits }) {
+  const both = `density ${density.toFixed(2)}, coverage ${percent(coverage)}`;
+  if (precision < 0.8) {
+    return `${hits.length - number(hits)} of ${hits.length} fakes lie in no ball, so precision and density fall`
+      + (recall > 0.5 ? "; recall is fooled, since the balls of fakes far apart are large." : ".");
+  }
+  if (density > 1.3 && coverage < 0.8 * perfectCoverage) {
+    return `Density rewards huddling: it is ${density.toFixed(2)}, where perfect samples get 1 on average. Precision `
+      + `sees no fault either. But ${percent(1 - coverage)} of the balls are empty, and coverage says so.`;
+  }
+  if (coverage > perfectCoverage + 0.15) {
+    return `Coverage rewards spreading: these fakes reach ${percent(coverage)} of the balls, perfect samples `
+      + `${percent(perfectCoverage)} on average. Density, at ${density.toFixed(2)}, would rather have them huddle.`;
+  }
+  if (coverage < 0.7 * perfectCoverage) return `Much of the data has no fake nearby, and coverage sees it: ${both}.`;
+  if (density - 1 > 0.3) return `The fakes keep to places where the balls are many: ${both}.`;
+  if (1 - density > 0.3) return `The fakes keep to places where the balls are few: ${both}.`;
+  return `Perfect samples may look like this: ${both}. Draws from the real law itself leave some balls empty by `
+    + `chance; on average they get density 1 and coverage ${percent(perfectCoverage)}.`;
 }
 
 function square(context, [x, y], selected, colors) {
   const half = selected ? 6 : 5;
-  context.fillStyle = colors.vermillion;
-  context.strokeStyle = selected ? colors.text : colors.ground;
-  context.lineWidth = selected ? 3 : 1.5;
-  context.fillRect(x - half, y - half, 2 * half, 2 * half);
-  context.strokeRect(x - half, y - half, 2 * half, 2 * half);
+  const box = [x - half, y - half, 2 * half, 2 * half];
+  bar(context, ...box, colors.vermillion);
+  frame(context, ...box, ...(selected ? [colors.text, 3] : [colors.ground, 1.5]));
 }
 
 export default {

@@ -21,13 +21,13 @@ export class Explorable {
   constructor({ model, el }) {
     this.model = model;
     this.undo = [];
+    this.canvases = [];
     this.drawings = element("div", { class: "drawings" });
     this.controls = element("div", { class: "controls" });
     this.sentence = element("p", { class: "sentence", "aria-live": "polite" });
     this.caption = element("figcaption", {}, model.get("caption"));
-    this.figure = element("figure", { class: "pcltut-explorable" });
-    this.figure.append(this.drawings, this.controls, this.sentence, this.caption);
-    el.append(this.figure);
+    const parts = [this.drawings, this.controls, this.sentence, this.caption];
+    el.append((this.figure = element("figure", { class: "pcltut-explorable" }, ...parts)));
   }
 
   // --- The finding: words for readers, numbers for Python and tests. ---
@@ -70,9 +70,7 @@ export class Explorable {
     const select = element("select", { id, "data-trait": trait });
     for (const [value, words] of options) select.append(element("option", { value: String(value) }, words));
     const show = () => (select.value = String(this.model.get(trait)));
-    select.addEventListener("change", () => {
-      this.set(trait, options.find(([value]) => String(value) === select.value)[0]);
-    });
+    select.addEventListener("change", () => this.set(trait, options[select.selectedIndex][0]));
     this.watch(trait, () => (show(), change?.()));
     this.controls.append(element("div", { class: "control" }, element("label", { for: id }, label), select));
     show();
@@ -98,17 +96,15 @@ export class Explorable {
   canvas({ label, width, height, draw, keys, parent = this.drawings }) {
     // `draw(context, colors)` draws in a box of width x height; `keys` makes it take focus and the arrow keys.
     const node = element("canvas", { role: keys ? "application" : "img", "aria-label": label });
-    node.style.aspectRatio = `${width} / ${height}`;
-    node.style.maxWidth = `${width}px`;
-    node.style.flex = `1 1 ${Math.round(0.85 * width)}px`; // side by side where there is room for most of each
+    const flex = `1 1 ${Math.round(0.85 * width)}px`; // side by side where there is room for most of each
+    Object.assign(node.style, { aspectRatio: `${width} / ${height}`, maxWidth: `${width}px`, flex });
     if (keys) {
       node.tabIndex = 0;
       node.addEventListener("keydown", (event) => {
         const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-        if (event.key in moves) {
-          event.preventDefault();
-          keys(...moves[event.key], event.shiftKey);
-        }
+        if (!(event.key in moves)) return;
+        event.preventDefault();
+        keys(...moves[event.key], event.shiftKey);
       });
     }
     parent.append(node);
@@ -134,7 +130,13 @@ export class Explorable {
       const box = node.getBoundingClientRect();
       return [((event.clientX - box.left) / box.width) * width, ((event.clientY - box.top) / box.height) * height];
     };
-    return { node, redraw, place };
+    const canvas = { node, redraw, place };
+    this.canvases.push(canvas);
+    return canvas;
+  }
+
+  redraw() {
+    this.canvases.forEach((canvas) => canvas.redraw());
   }
 
   drag(canvas, move) {
@@ -144,9 +146,7 @@ export class Explorable {
       canvas.node.setPointerCapture(event.pointerId);
       move(...canvas.place(event));
     });
-    canvas.node.addEventListener("pointermove", (event) => {
-      if (event.buttons) move(...canvas.place(event));
-    });
+    canvas.node.addEventListener("pointermove", (event) => event.buttons && move(...canvas.place(event)));
   }
 
   colors() {
@@ -193,8 +193,8 @@ export function drawImage(context, pixels, x, y, size, shown = pixels.length, si
   // Gray pixels in [-1, 1], row by row, into a square; those after `shown` are hatched as unknown.
   const image = new ImageData(side, side);
   pixels.forEach((value, i) => {
-    const hidden = i >= shown;
-    const gray = hidden ? ((i + Math.floor(i / side)) % 4 < 2 ? 120 : 150) : 127.5 * (1 + Math.max(-1, Math.min(1, value)));
+    const hatch = (i + Math.floor(i / side)) % 4 < 2 ? 120 : 150;
+    const gray = i >= shown ? hatch : 127.5 * (1 + Math.max(-1, Math.min(1, value)));
     image.data.set([gray, gray, gray, 255], 4 * i);
   });
   const buffer = new OffscreenCanvas(side, side);
@@ -204,21 +204,14 @@ export function drawImage(context, pixels, x, y, size, shown = pixels.length, si
 }
 
 export function heatMap(context, values, columns, x, y, width, height, color, opacity) {
-  // One rectangle a value, row by row from the top, in one color; opacity(value) in [0, 1].
+  // One rectangle a value, row by row from the top, in a color of the palette, #rrggbb; opacity(value) in [0, 1].
   const image = new ImageData(columns, values.length / columns);
-  const [red, green, blue] = rgb(color);
+  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
   values.forEach((value, i) => image.data.set([red, green, blue, 255 * opacity(value)], 4 * i));
   const buffer = new OffscreenCanvas(image.width, image.height);
   buffer.getContext("2d").putImageData(image, 0, 0);
   context.imageSmoothingEnabled = true;
   context.drawImage(buffer, x, y, width, height);
-}
-
-function rgb(color) {
-  const context = new OffscreenCanvas(1, 1).getContext("2d");
-  context.fillStyle = color;
-  context.fillRect(0, 0, 1, 1);
-  return context.getImageData(0, 0, 1, 1).data;
 }
 
 export function stroke(context, points, color, width = 2, dash = []) {
@@ -237,8 +230,7 @@ export function dot2(context, x, y, radius, color, outline) {
   context.fillStyle = color;
   context.fill();
   if (outline) {
-    context.lineWidth = 2;
-    context.strokeStyle = outline;
+    [context.strokeStyle, context.lineWidth] = [outline, 2];
     context.stroke();
   }
 }
@@ -248,9 +240,7 @@ export function text(context, words, x, y, color, { size = 13, align = "left", w
   context.font = `${weight} ${size}px system-ui, sans-serif`;
   context.textAlign = align;
   if (halo) {
-    context.lineWidth = 4;
-    context.lineJoin = "round";
-    context.strokeStyle = halo;
+    [context.strokeStyle, context.lineWidth, context.lineJoin] = [halo, 4, "round"];
     context.strokeText(words, x, y);
   }
   context.fillStyle = color;

@@ -1,20 +1,16 @@
 // Langevin paths from the prior to the posterior and back: their log-weights close in on the evidence from both sides.
 
 import { Noise, normalLogDensity } from "./core.js";
-import { Explorable, dot2, text } from "./page.js";
+import { Explorable, dot2, stroke, text } from "./page.js";
+import { bar, clamp, frame, polygon, scale } from "./charts.js";
 
 const LOADING = Math.sqrt(8); // x = LOADING z + e: chapter 4's toy along the one direction that x tells about
-const PATHS = 400; // weighted, each way
-const DRAWN = 24; // of these, each way; fewer where they are long
-const LONGEST = 256;
-const FARTHEST = 5; // of the datum from 0
+const [PATHS, DRAWN] = [400, 24]; // paths each way, and how many of these are drawn; fewer where they are long
+const [LONGEST, FARTHEST] = [256, 5]; // a path, in steps, and a datum, from 0
 const [REACH, TOP, BOTTOM] = [3.1, 34, 312]; // the latents shown, -REACH to REACH, and where in the drawing
 const [START, END] = [48, 282]; // where steps 0 and T are
-const [ABOVE, BELOW] = [4.5, 16.5]; // nats that are shown above and below the evidence
-const BIN = 0.5; // nats, of the histograms
+const [ABOVE, BELOW, BIN] = [4.5, 16.5, 0.5]; // nats: shown above and below the evidence, and a bar of the histograms
 const [AXIS, MIDDLE, RIM] = [34, 96, 158]; // the two histograms stand back to back in the middle
-
-// --- The mathematics. ---
 
 export const precision = (share) => 1 + share * LOADING ** 2; // of a bridge; share 1 is the posterior
 export const meanOf = (x, share) => (share * LOADING * x) / precision(share);
@@ -86,11 +82,8 @@ export function bestStepSize(x, numSteps, annealed) {
   return tried.reduce((best, next) => (next.gap < best.gap ? next : best));
 }
 
-// --- The page. ---
-
-const atLatent = (z) => TOP + ((REACH - z) / (2 * REACH)) * (BOTTOM - TOP);
-const inSight = (z) => Math.max(TOP - 8, Math.min(BOTTOM + 6, atLatent(z)));
-const average = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+const atLatent = scale(-REACH, REACH, BOTTOM, TOP);
+const inSight = (z) => clamp(TOP - 8, atLatent(z), BOTTOM + 6);
 const minus = (value, digits) => value.toFixed(digits).replace("-", "−");
 
 class PathsThereAndBack extends Explorable {
@@ -103,11 +96,9 @@ class PathsThereAndBack extends Explorable {
       draw: (context, colors) => this.drawPaths(context, colors),
       keys: (_, dy) => dy && this.moveDatum(this.model.get("x") + 0.25 * dy),
     });
-    this.drag(this.paths, (_, y) => {
-      const z = REACH - ((y - TOP) / (BOTTOM - TOP)) * 2 * REACH;
-      this.moveDatum((z * precision(1)) / LOADING); // the datum whose posterior mean is there
-    });
-    this.weights = this.canvas({
+    const answerTo = scale(BOTTOM, TOP, -REACH, REACH); // the latent, which then is the datum's posterior mean
+    this.drag(this.paths, (_, y) => this.moveDatum((answerTo(y) * precision(1)) / LOADING));
+    this.canvas({
       label: "Histograms of the log-weights of both kinds of paths, back to back, with their means, a lower and an "
         + "upper bound, and the exact log-evidence as a line between.",
       width: 300, height: 340,
@@ -127,7 +118,7 @@ class PathsThereAndBack extends Explorable {
   }
 
   moveDatum(x) {
-    this.set("x", Math.round(20 * Math.max(-FARTHEST, Math.min(FARTHEST, x))) / 20);
+    this.set("x", Math.round(20 * clamp(-FARTHEST, x, FARTHEST)) / 20);
   }
 
   restart() {
@@ -145,147 +136,109 @@ class PathsThereAndBack extends Explorable {
       const offset = back ? PATHS : 0;
       const paths = Array.from({ length: PATHS }, (_, i) => walkPath(steps, (t) => this.noise[t][i + offset], back));
       const logWeights = paths.map((path) => logWeight(steps, path));
-      return { paths, logWeights, bound: average(logWeights) };
+      return { paths, logWeights, bound: logWeights.reduce((sum, value) => sum + value, 0) / PATHS };
     });
     this.evidence = logEvidence(x);
     this.tell(steps, expectedBounds(steps), bestStepSize(x, T, this.annealed));
-    this.paths.redraw();
-    this.weights.redraw();
+    this.redraw();
   }
 
-  tell({ x, stepSize, numSteps }, expected, best) {
-    const { there, back, evidence } = this;
-    const gap = back.bound - there.bound;
-    const ratio = (expected.upper - expected.lower) / best.gap;
-    let words = `The two means hold log p(x) between ${minus(there.bound, 2)} and ${minus(back.bound, 2)}, `
-      + `${gap.toFixed(1)} nats apart. `;
-    if (numSteps === 1) words += "A single step goes straight for the posterior, hardly ever from there to the prior.";
-    else if (!this.annealed) {
+  tell(steps, expected, best) {
+    const [lower, upper, evidence] = [this.there.bound, this.back.bound, this.evidence];
+    const [gap, excess] = [upper - lower, (expected.upper - expected.lower) / best.gap];
+    const fact = `The two means hold log p(x) between ${minus(lower, 2)} and ${minus(upper, 2)}, `
+      + `${gap.toFixed(1)} nats apart.`;
+    this.say(`${fact} ${this.finding(steps, gap, excess, best)}`, { lower, upper, evidence, gap,
+      expectedLower: expected.lower, expectedUpper: expected.upper, bestStepSize: best.stepSize });
+  }
+
+  finding({ x, stepSize, numSteps }, gap, excess, best) {
+    if (numSteps === 1) return "A single step goes straight for the posterior, hardly ever from there to the prior.";
+    if (!this.annealed) {
       const { lower, upper } = expectedBounds(ulaSteps(x, stepSize, LONGEST, false));
-      words += "Every step leads to the posterior, so a path that starts there does not find back to the prior: "
+      return "Every step leads to the posterior, so a path that starts there does not find back to the prior: "
         + `even ${LONGEST} steps leave about ${(upper - lower).toFixed(1)} nats.`;
-    } else if (ratio > 1.6 && stepSize > best.stepSize) {
-      words += "These steps are too large: they blur the bridges, and none of them is likely to be taken back.";
-    } else if (ratio > 1.6) {
-      words += `These steps are too small: with ${numSteps} of them a path cannot keep up with its bridges.`;
-    } else if (gap > 1.2) {
-      words += "There and back, the paths go nearly the same way; more steps would bring the bounds closer.";
-    } else words += "You can hardly tell by a path which way it was walked, and that is what pins the evidence down.";
-    this.say(words, {
-      lower: there.bound, upper: back.bound, evidence, gap,
-      expectedLower: expected.lower, expectedUpper: expected.upper, bestStepSize: best.stepSize,
-    });
+    }
+    const [small, large] = [false, true].map((side) => excess > 1.6 && stepSize > best.stepSize === side);
+    if (small) return `These steps are too small: with ${numSteps} of them a path cannot keep up with its bridges.`;
+    if (large) return "These steps are too large: they blur the bridges, and none of them is likely to be taken back.";
+    if (gap > 1.2) return "There and back, the paths go nearly the same way; more steps would bring the bounds closer.";
+    return "You can hardly tell by a path which way it was walked, and that is what pins the evidence down.";
   }
 
   drawPaths(context, colors) {
     const [x, T] = [this.model.get("x"), this.model.get("num_steps")];
-    const at = (t) => START + (t / T) * (END - START);
+    const { blue, vermillion, ground, text: ink } = colors;
+    const at = scale(0, T, START, END);
     // The bridge that each step follows, two standard deviations wide.
-    context.fillStyle = colors.text;
-    context.globalAlpha = 0.13;
     for (let t = 1; t <= T; t++) {
       const share = this.annealed ? t / T : 1;
       const [mean, width] = [meanOf(x, share), 2 / Math.sqrt(precision(share))];
       const [left, top] = [at(t - 1), atLatent(mean + width)];
-      context.fillRect(left, top, at(t) - left + 0.3, atLatent(mean - width) - top);
+      bar(context, left, top, at(t) - left + 0.3, atLatent(mean - width) - top, ink, 0.13);
     }
-    context.globalAlpha = 1;
-    this.drawBell(context, START - 8, -34, 0, 1, colors.blue);
-    this.drawBell(context, END + 8, 34, meanOf(x, 1), 1 / Math.sqrt(precision(1)), colors.vermillion);
-    context.lineWidth = 1;
-    const ways = [[this.there.paths, colors.blue, 0], [this.back.paths, colors.vermillion, T]];
-    context.globalAlpha = 0.6;
+    drawBell(context, START - 8, -34, 0, 1, blue);
+    drawBell(context, END + 8, 34, meanOf(x, 1), 1 / Math.sqrt(precision(1)), vermillion);
+    const ways = [[this.there.paths, blue, 0], [this.back.paths, vermillion, T]];
     for (let i = 0; i < DRAWN * Math.min(1, 4 / Math.sqrt(T)); i++) {
       for (const [paths, color] of ways) {
-        context.strokeStyle = color;
-        context.beginPath();
-        paths[i].forEach((z, t) => context.lineTo(at(t), inSight(z)));
-        context.stroke();
+        polygon(context, Array.from(paths[i], (z, t) => [at(t), inSight(z)]), { line: color, opacity: 0.6 });
       }
     }
-    context.globalAlpha = 1;
-    for (const [paths, color, begin] of ways) {
-      paths.slice(0, DRAWN).forEach((path) => dot2(context, at(begin), inSight(path[begin]), 2.5, color));
-    }
-    const [bold, right] = [{ weight: "bold" }, { align: "right" }];
-    text(context, "z ↑", 6, 18, colors.text);
-    text(context, "way there →", START, 18, colors.blue, bold);
-    text(context, "← way back", END, 18, colors.vermillion, { ...bold, ...right });
-    for (const z of [-2, 0, 2]) text(context, minus(z, 0), 36, atLatent(z) + 5, colors.text, right);
-    text(context, "prior", 6, 334, colors.blue);
-    text(context, "step 0", START, 334, colors.text);
-    text(context, `step ${T}`, END, 334, colors.text, right);
-    text(context, "posterior", END + 12, 334, colors.vermillion);
+    ways.forEach(([paths, color, begin]) => paths.slice(0, DRAWN).forEach((path) => {
+      dot2(context, at(begin), inSight(path[begin]), 2.5, color);
+    }));
+    const [bold, right, halo] = [{ weight: "bold" }, { align: "right" }, { halo: ground }];
     const y = atLatent(meanOf(x, 1));
-    dot2(context, END + 8, y, 7, colors.vermillion, colors.ground);
-    text(context, "↕ drag", END + 20, y - 10, colors.text, { halo: colors.ground });
-    text(context, `x = ${minus(x, 1)}`, END + 20, y + 20, colors.text, { halo: colors.ground });
-  }
-
-  drawBell(context, edge, width, mean, spread, color) {
-    // A density on its side, to the left of the edge where its width is negative.
-    context.beginPath();
-    for (let z = -REACH; z <= REACH; z += 0.05) {
-      context.lineTo(edge + width * Math.exp(-0.5 * ((z - mean) / spread) ** 2), atLatent(z));
-    }
-    context.fillStyle = color;
-    context.globalAlpha = 0.35;
-    context.fill();
-    context.globalAlpha = 1;
+    dot2(context, END + 8, y, 7, vermillion, ground);
+    for (const z of [-2, 0, 2]) text(context, minus(z, 0), 36, atLatent(z) + 5, ink, right);
+    [["z ↑", 6, 18, ink], ["prior", 6, 334, blue], ["posterior", END + 12, 334, vermillion],
+      ["way there →", START, 18, blue, bold], ["← way back", END, 18, vermillion, { ...bold, ...right }],
+      ["step 0", START, 334, ink], [`step ${T}`, END, 334, ink, right], ["↕ drag", END + 20, y - 10, ink, halo],
+      [`x = ${minus(x, 1)}`, END + 20, y + 20, ink, halo]].forEach((words) => text(context, ...words));
   }
 
   drawWeights(context, colors) {
     const { there, back, evidence } = this;
     const top = evidence + ABOVE;
-    const at = (value) => Math.max(TOP, Math.min(BOTTOM, TOP + ((top - value) / (ABOVE + BELOW)) * (BOTTOM - TOP)));
-    context.fillStyle = colors.yellow; // what is left of doubt
-    context.globalAlpha = 0.2;
-    context.fillRect(AXIS, at(back.bound), RIM - AXIS, at(there.bound) - at(back.bound));
-    context.globalAlpha = 1;
+    const at = (value) => clamp(TOP, scale(top, evidence - BELOW, TOP, BOTTOM)(value), BOTTOM);
+    bar(context, AXIS, at(back.bound), RIM - AXIS, at(there.bound) - at(back.bound), colors.yellow, 0.2); // the doubt
     for (const [{ logWeights }, side, color] of [[there, -1, colors.blue], [back, 1, colors.vermillion]]) {
       const counts = new Array((ABOVE + BELOW) / BIN + 1).fill(0); // the last one of all that lie lower
-      for (const value of logWeights) {
-        counts[Math.max(0, Math.min(counts.length - 1, Math.floor((top - value) / BIN)))] += 1;
-      }
-      const lower = counts.pop();
-      const most = Math.max(...counts, PATHS / 8);
-      context.fillStyle = color;
+      for (const value of logWeights) counts[clamp(0, Math.floor((top - value) / BIN), counts.length - 1)] += 1;
+      const [lower, most] = [counts.pop(), Math.max(...counts, PATHS / 8)];
       counts.forEach((count, bin) => {
         const length = (58 * count) / most;
-        context.fillRect(MIDDLE - (side < 0 ? length : 0), at(top - bin * BIN) + 0.5, length, 5.6);
+        bar(context, MIDDLE - (side < 0 ? length : 0), at(top - bin * BIN) + 0.5, length, 5.6, color);
       });
       if (lower) text(context, `${lower} lie lower ↓`, MIDDLE + 8, side < 0 ? BOTTOM : BOTTOM - 17, color);
     }
-    context.strokeStyle = colors.text;
-    context.lineWidth = 1;
-    context.strokeRect(AXIS, TOP, 0, BOTTOM - TOP);
+    frame(context, AXIS, TOP, 0, BOTTOM - TOP, colors.text);
     for (let tick = 5 * Math.ceil((evidence - BELOW) / 5); tick < top; tick += 5) {
-      context.strokeRect(AXIS - 4, at(tick), 4, 0);
+      frame(context, AXIS - 4, at(tick), 4, 0, colors.text);
       text(context, minus(tick, 0), AXIS - 8, at(tick) + 4, colors.text, { align: "right" });
     }
     // The bounds and the evidence, with room between their labels.
-    const middle = at(evidence);
-    this.drawLevel(context, `upper bound ${minus(back.bound, 2)}`, at(back.bound), -18, colors.vermillion, middle);
-    this.drawLevel(context, `lower bound ${minus(there.bound, 2)}`, at(there.bound), 18, colors.blue, middle);
-    context.setLineDash([5, 3]);
-    this.drawLevel(context, `log p(x) = ${minus(evidence, 2)}`, middle, 0, colors.text, middle);
-    context.setLineDash([]);
+    const level = (words, value, apart, color, { weight = "", dash } = {}) => {
+      const [y, middle] = [at(value), at(evidence)];
+      const labelAt = apart < 0 ? Math.min(y, middle + apart) : Math.max(y, middle + apart);
+      stroke(context, [[AXIS, y], [RIM, y], [RIM + 5, labelAt]], color, 2, dash);
+      text(context, `${words} ${minus(value, 2)}`, RIM + 8, labelAt + 4, color, { weight });
+    };
+    level("upper bound", back.bound, -18, colors.vermillion);
+    level("lower bound", there.bound, 18, colors.blue);
+    level("log p(x) =", evidence, 0, colors.text, { weight: "bold", dash: [5, 3] });
     text(context, "log w, in nats", 4, 18, colors.text);
     text(context, "way there", MIDDLE - 6, 334, colors.blue, { align: "right", weight: "bold" });
     text(context, "way back", MIDDLE + 6, 334, colors.vermillion, { weight: "bold" });
   }
+}
 
-  drawLevel(context, words, y, apart, color, middle) {
-    const labelAt = apart < 0 ? Math.min(y, middle + apart) : Math.max(y, middle + apart);
-    context.beginPath();
-    context.moveTo(AXIS, y);
-    context.lineTo(RIM, y);
-    context.lineTo(RIM + 5, labelAt);
-    context.strokeStyle = color;
-    context.lineWidth = 2;
-    context.stroke();
-    text(context, words, RIM + 8, labelAt + 4, color, { weight: apart ? "" : "bold" });
-  }
+function drawBell(context, edge, width, mean, spread, color) {
+  // A density on its side, to the left of the edge where its width is negative.
+  const latents = Array.from({ length: 125 }, (_, i) => -REACH + 0.05 * i);
+  const outline = latents.map((z) => [edge + width * Math.exp(-0.5 * ((z - mean) / spread) ** 2), atLatent(z)]);
+  polygon(context, outline, { fill: color, shade: 0.35 });
 }
 
 export default {

@@ -1,95 +1,15 @@
 // Inference by steps of gradient ascent on a valley of two latents, and a weight that learns from where it ends.
 
-import { apply, combine, dot, eigen2, identity, langevinStep, multiply, solve, transpose } from "./core.js";
+import { LEARNER, TOY, Valley, learn, pointForce, spreadForce, varianceOf } from "./settling.core.js";
 import { Explorable, dot2, percent, stroke, text } from "./page.js";
+import { Plane, bar, chart, clamp, ellipse, logScale, scale } from "./charts.js";
 
-// --- Settling: the linear-Gaussian toy of chapter 2. ---
+const [STEPS, LONG] = [60, 2000]; // of the path: that are drawn, and in which it may come near the answer
 
-export const TOY = { weight: [[2, 0], [0, 0.5], [1, 0.5]], scale: 0.5, image: [0.6, 0.3, 0.5] };
-const STEPS = 60; // of the path that are drawn
-const LONG = 2000; // steps in which the path may come near the answer
-
-export class Valley {
-  // The energy of an image: curvature I + W^T W / sigma^2, and the answer, the posterior mean, at its bottom.
-  constructor({ weight, scale, image }) {
-    const turned = transpose(weight);
-    this.curvature = combine(identity(2), multiply(turned, weight), 1 / scale ** 2);
-    this.answer = solve(this.curvature, apply(turned, image).map((value) => value / scale ** 2));
-    this.eigen = eigen2(this.curvature); // the stiff direction first
-  }
-
-  path(start, stepSize, steps) {
-    // Predictive coding is a Langevin step without noise.
-    const states = [start];
-    for (let t = 0; t < steps; t++) {
-      const score = apply(this.curvature, states[t].map((z, k) => this.answer[k] - z));
-      states.push(langevinStep(states[t], score, stepSize, 0, [0, 0]));
-    }
-    return states;
-  }
-
-  factors(stepSize) {
-    return this.eigen.values.map((value) => 1 - stepSize * value);
-  }
-
-  distances(z) {
-    // From the answer: along the stiff direction, along the soft one, and in all.
-    const away = z.map((value, k) => value - this.answer[k]);
-    return [...this.eigen.vectors.map((vector) => Math.abs(dot(vector, away))), Math.hypot(...away)];
-  }
-}
-
-// --- Learning: one latent, one pixel, x = w z + sigma noise, data of variance l. ---
-
-export const LEARNER = { scale: 0.5, states: 20, rate: 0.005, start: 0.5, updates: 30000 };
-const varianceOf = (w) => w ** 2 + LEARNER.scale ** 2;
-
-export function pointForce(w, stepSize, l) {
-  // The mean gradient of log p(x, z) in w at the chain's last state, over data and starts from the prior.
-  const [noise, s] = [LEARNER.scale ** 2, varianceOf(w)];
-  const rest = (1 - (stepSize * s) / noise) ** (LEARNER.states - 1); // what is left of the start
-  return (w / noise) * (((1 - rest) * l * (noise + rest * w ** 2)) / s ** 2 - rest ** 2);
-}
-
-export function spreadForce(w, l) {
-  // The same under the exact posterior: the gradient of the log-evidence.
-  return (w * (l - varianceOf(w))) / varianceOf(w) ** 2;
-}
-
-export function learn(force, updates = LEARNER.updates, start = LEARNER.start) {
-  // The weight after 0, 1, ... updates of gradient ascent.
-  const weights = new Float64Array(updates + 1).fill(start);
-  for (let i = 0; i < updates; i++) weights[i + 1] = weights[i] + LEARNER.rate * force(weights[i]);
-  return weights;
-}
-
-// --- Pieces of the drawings. ---
-
-const SIDE = 360; // of the drawing on the left
-const NARROW = 300; // width of the one on the right
+const [SIDE, NARROW] = [360, 300]; // of the drawings: height of both and width of the left one, width of the right one
 const REACH = 2.2; // the plane is shown this far around the answer
 const TIME = [42, SIDE - 12]; // where learning begins and ends on the page
-const axis = (a, b, from, to) => (value) => from + ((value - a) / (b - a)) * (to - from);
 const signed = (value) => value.toFixed(2).replace("-", "−");
-
-function chart(context, colors, { title, name, box: [left, top, right, bottom], toX, toY, xTicks, yTicks }, paint) {
-  // Title, ticks (pairs of value and words) and the name of the x axis; what `paint` draws stays in the box.
-  text(context, title, 0, top - 14, colors.text, { weight: "bold" });
-  text(context, name, (left + right) / 2, bottom + 34, colors.text, { align: "center" });
-  for (const [tick, words = tick] of xTicks) {
-    text(context, words, toX(tick), bottom + 16, colors.muted, { size: 12, align: "center" });
-  }
-  for (const [tick, words = tick] of yTicks) {
-    text(context, words, left - 6, toY(tick) + 4, colors.muted, { size: 12, align: "right" });
-    stroke(context, [[left, toY(tick)], [right, toY(tick)]], colors.line, 0.5);
-  }
-  context.save();
-  context.beginPath();
-  context.rect(left, top, right - left + 5, bottom - top);
-  context.clip();
-  paint();
-  context.restore();
-}
 
 function factorBars(context, colors, bars) {
   // Bars of |1 - gamma lambda| against the edge at 1.
@@ -97,8 +17,7 @@ function factorBars(context, colors, bars) {
   text(context, "what one step leaves, 1 − γλ", 0, 14, colors.text, { weight: "bold" });
   bars.forEach(([name, factor, color], k) => {
     text(context, `${name}  ${signed(factor)}`, 0, 40 + 44 * k, color);
-    context.fillStyle = color;
-    context.fillRect(0, 46 + 44 * k, edge * Math.abs(factor), 16);
+    bar(context, 0, 46 + 44 * k, edge * Math.abs(factor), 16, color);
   });
   stroke(context, [[edge, 28], [edge, 26 + 44 * bars.length]], colors.text, 2, [5, 4]);
   text(context, "edge", edge + 6, 38, colors.text);
@@ -121,12 +40,9 @@ class SettlingDown extends Explorable {
     const chains = add(NARROW, this.drawChains, "A bar of what one step leaves with the weight learned so far, and "
       + "the latent of one image settling from nine starts.");
     this.views = { settle: [plane, speed], learn: [growth, chains] };
-    const [a, b] = this.valley.answer;
-    this.toX = axis(a - REACH, a + REACH, 0, SIDE);
-    this.toY = axis(b - REACH, b + REACH, SIDE, 0);
-    const toZ = axis(0, SIDE, -REACH, REACH);
-    this.drag(plane, (x, y) => this.begin([a + toZ(x), b - toZ(y)]));
-    this.drag(growth, (x) => this.goTo(axis(TIME[0], TIME[1], 0, 1)(x)));
+    this.plane = new Plane(SIDE, REACH, this.valley.answer);
+    this.drag(plane, (x, y) => this.begin(this.plane.under(x, y)));
+    this.drag(growth, (x) => this.goTo(scale(...TIME, 0, 1)(x)));
     const change = () => this.show();
     this.choice("view", { label: "show", change: () => this.goTo(1),
       options: [["settle", "settling"], ["learn", "learning from settled points"]] });
@@ -140,12 +56,11 @@ class SettlingDown extends Explorable {
   }
 
   begin(start) {
-    const { answer } = this.valley;
-    this.set("start", start.map((z, k) => Math.max(answer[k] - REACH, Math.min(answer[k] + REACH, z))));
+    this.set("start", this.plane.clip(start));
   }
 
   goTo(progress) {
-    this.progress = Math.max(0, Math.min(1, progress));
+    this.progress = clamp(0, progress, 1);
     this.show();
   }
 
@@ -162,9 +77,8 @@ class SettlingDown extends Explorable {
     }
     const variance = this.controls.querySelector("[data-trait=variance]").parentElement;
     variance.style.display = view === "learn" ? "" : "none";
-    if (view === "learn") this.showLearning();
-    else this.showSettling();
-    this.views[view].forEach((canvas) => canvas.redraw());
+    view === "learn" ? this.showLearning() : this.showSettling();
+    this.redraw();
   }
 
   // --- The view "settle". ---
@@ -180,25 +94,19 @@ class SettlingDown extends Explorable {
   }
 
   drawPlane(context, colors) {
-    const { valley: { answer, eigen: { values, vectors } }, toX, toY } = this;
-    const [x, y] = [toX(answer[0]), toY(answer[1])];
+    const { valley: { answer, eigen: { values, vectors } }, plane } = this;
+    const [x, y] = plane.at(answer);
     const angle = Math.atan2(-vectors[1][1], vectors[1][0]); // of the soft direction, on a page whose y points down
-    [context.fillStyle, context.strokeStyle, context.lineWidth] = [colors.blue, colors.blue, 1];
+    const level = { fill: colors.blue, shade: 0.04, line: colors.blue, opacity: 0.4 };
     for (let radius = 35; radius < 700; radius += 35) {
-      context.beginPath();
-      context.ellipse(x, y, radius, radius * Math.sqrt(values[1] / values[0]), angle, 0, 2 * Math.PI);
-      context.globalAlpha = 0.04;
-      context.fill();
-      context.globalAlpha = 0.4;
-      context.stroke();
+      ellipse(context, [x, y], [radius, radius * Math.sqrt(values[1] / values[0])], angle, level);
     }
-    context.globalAlpha = 1;
     [colors.vermillion, colors.green].forEach((color, k) => {
       const along = (length) => [x + length * vectors[k][0], y - length * vectors[k][1]];
       stroke(context, [along(-400), along(400)], color, 1.5, [6, 5]);
     });
     const halo = colors.ground;
-    const points = this.path.slice(0, 1 + Math.floor(STEPS * this.progress)).map((z) => [toX(z[0]), toY(z[1])]);
+    const points = this.path.slice(0, 1 + Math.floor(STEPS * this.progress)).map((z) => plane.at(z));
     stroke(context, points, colors.text, 1.5);
     points.forEach((point) => dot2(context, ...point, 3, colors.text));
     dot2(context, ...points[points.length - 1], 5, colors.text, halo);
@@ -217,12 +125,11 @@ class SettlingDown extends Explorable {
     const kinds = ["stiff", "soft"].map((name, k) => [name, this.factors[k], [colors.vermillion, colors.green][k]]);
     factorBars(context, colors, kinds);
     const box = [38, 158, NARROW - 42, SIDE - 38];
-    const [toX, toY] = [axis(0, STEPS, box[0], box[2]), axis(2, -6, box[1], box[3])];
+    const [toX, toY] = [scale(0, STEPS, box[0], box[2]), scale(2, -6, box[1], box[3])];
     const shown = this.away.slice(0, 1 + Math.floor(STEPS * this.progress));
     const line = (k) => shown.map((each, t) => [toX(t), toY(Math.max(-20, Math.log10(each[k])))]);
-    const yTicks = [[2, "100"], [0, "1"], [-2, "0.01"], [-4, "10⁻⁴"], [-6, "10⁻⁶"]];
-    const xTicks = [[0], [20], [40], [60]];
-    chart(context, colors, { title: "distance to the answer", name: "step t", box, toX, toY, xTicks, yTicks }, () => {
+    chart(context, colors, { title: "distance to the answer", name: "step t", box, toX, toY, x: [0, 20, 40, 60],
+      y: [[2, "100"], [0, "1"], [-2, "0.01"], [-4, "10⁻⁴"], [-6, "10⁻⁶"]] }, () => {
       stroke(context, line(2), colors.text, 5);
       kinds.forEach(([, , color], k) => stroke(context, line(k), color, 2));
     });
@@ -259,14 +166,12 @@ class SettlingDown extends Explorable {
   drawGrowth(context, colors) {
     const [data, halo] = [this.model.get("variance"), colors.ground];
     const box = [TIME[0], 30, TIME[1], SIDE - 38];
-    const toX = (update) => axis(0, Math.log(LEARNER.updates), TIME[0], TIME[1])(Math.log(update));
-    const toY = (variance) => axis(Math.log(0.25), Math.log(40), box[3], box[1])(Math.log(variance));
+    const [toX, toY] = [logScale(1, LEARNER.updates, ...TIME), logScale(0.25, 40, box[3], box[1])];
     const level = (value, color, dash) => stroke(context, [[box[0], toY(value)], [box[2], toY(value)]], color, 2, dash);
     const times = Array.from({ length: 201 }, (_, k) => Math.round(LEARNER.updates ** (k / 200)));
     const curves = [[this.bySpread, colors.green], [this.byPoint, colors.vermillion]];
     chart(context, colors, { title: "variance of the model, w² + σ²", name: "updates of the weight", box, toX, toY,
-      xTicks: [[1], [10], [100], [1000, "1,000"], [10000, "10,000"]],
-      yTicks: [[0.25], [0.5], [1], [2], [5], [10], [20], [40]] }, () => {
+      x: [1, 10, 100, [1000, "1,000"], [10000, "10,000"]], y: [0.25, 0.5, 1, 2, 5, 10, 20, 40] }, () => {
       level(this.edge, colors.text, [6, 5]);
       level(data, colors.green, [2, 4]);
       curves.forEach(([weights, color]) => {
@@ -283,7 +188,7 @@ class SettlingDown extends Explorable {
     say("posterior", TIME[1] - 14, spread + (spread > point ? 18 : -8), colors.green, "right");
     const squeezed = spread > point && spread - point < 26;
     say("settled points", TIME[1] - 14, squeezed ? toY(this.edge) - 7 : point + 20, colors.vermillion, "right");
-    const x = axis(0, 1, TIME[0], TIME[1])(this.progress);
+    const x = scale(0, 1, ...TIME)(this.progress);
     stroke(context, [[x, box[1]], [x, box[3]]], colors.text, 1);
     dot2(context, x, toY(varianceOf(this.weight)), 9, colors.vermillion, halo);
   }
@@ -291,11 +196,11 @@ class SettlingDown extends Explorable {
   drawChains(context, colors) {
     factorBars(context, colors, [["with this weight", this.factor, colors.vermillion]]);
     const [box, last] = [[30, 124, NARROW - 12, SIDE - 38], LEARNER.states - 1];
-    const [toX, toY] = [axis(0, last, box[0], box[2]), axis(-3.7, 3.7, box[3], box[1])];
+    const [toX, toY] = [scale(0, last, box[0], box[2]), scale(-3.7, 3.7, box[3], box[1])];
     // An image that lies one standard deviation from the mean.
     const answer = (this.weight * Math.sqrt(this.model.get("variance"))) / varianceOf(this.weight);
     chart(context, colors, { title: "inference: z from nine starts", name: "step t", box, toX, toY,
-      xTicks: [[0], [5], [10], [15], [19]], yTicks: [[-2, "−2"], [0], [2]] }, () => {
+      x: [0, 5, 10, 15, 19], y: [[-2, "−2"], 0, 2] }, () => {
       stroke(context, [[box[0], toY(answer)], [box[2], toY(answer)]], colors.text, 2, [5, 4]);
       for (let start = -2; start <= 2; start += 0.5) {
         const chain = Array.from({ length: last + 1 }, (_, t) => answer + this.factor ** t * (start - answer));
@@ -307,19 +212,13 @@ class SettlingDown extends Explorable {
   }
 }
 
-// --- What is seen, in words. ---
-
 function sayHow(stiff, soft, steps) {
   const time = `A hundredth of the distance is left after ${steps} steps.`;
-  if (stiff < -1) {
-    return `Beyond the edge each step multiplies the stiff distance by ${signed(stiff)}: z is thrown out, `
-      + "ever farther, although the soft direction settles.";
-  }
+  if (stiff < -1) return `Beyond the edge each step multiplies the stiff distance by ${signed(stiff)}: z is thrown `
+    + "out, ever farther, although the soft direction settles.";
   if (stiff < -0.97) return `Almost at the edge, z jumps from wall to wall and hardly comes nearer. ${time}`;
-  if (stiff < -soft - 0.02) {
-    return `Each step leaps across the valley, and the leaps are now what lasts longest. ${time} `
-      + "A smaller step would be faster.";
-  }
+  if (stiff < -soft - 0.02) return "Each step leaps across the valley, and the leaps are now what lasts longest. "
+    + `${time} A smaller step would be faster.`;
   if (stiff < -soft + 0.02) return `Both bars are equally long: in the long run no other step is faster here. ${time}`;
   if (stiff < -0.05) {
     return `The leaps across the valley soon die out, while along it each step leaves ${percent(soft)} of the way. `

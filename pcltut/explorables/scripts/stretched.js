@@ -1,111 +1,16 @@
 // A stretched Gaussian posterior and a crowd of preconditioned Langevin walkers: one step size for two directions.
 
-import { Noise, eigen2, langevinStep, meanAndCovariance } from "./core.js";
+import { eigen2 } from "./core.js";
+import { START, StretchedCrowd, longRun, settled } from "./stretched.core.js";
 import { Explorable, dot2, reducedMotion, text } from "./page.js";
+import { bar, clamp, ellipse, polygon } from "./charts.js";
 
-const START = [-2, 0.5]; // where an encoder that knows little would put the crowd: soft, stiff
-const SPREAD = 0.15;
-const AWAY = 1e6; // a coordinate this far out stays there; the directions do not feel each other
 const [WRONG, SLEEP] = [1.25, 150]; // a variance and a number of steps that the sentences call too large
-const RECENT = 600; // steps over which the crowd's covariance is averaged, at most
-
-const isAway = (value) => !(Math.abs(value) < AWAY);
-
-export class RunningScale {
-  // The diagonal of M from a running mean of squared scores, as pcltut.samplers.RMSPreconditioner: v takes in the
-  // current score before it is used, and after `freezeAfter` updates it stays. One row for all walkers, or one each.
-  constructor({ walkers, shared, decay, freezeAfter = Infinity, eps = 1e-8 }) {
-    Object.assign(this, { shared, decay, freezeAfter, eps, updates: 0 });
-    this.moment = Array.from({ length: shared ? 1 : walkers }, () => [0, 0]);
-  }
-
-  update(scores) {
-    if (this.updates < this.freezeAfter) {
-      const squares = scores.map((score) => score.map((value) => value ** 2));
-      const mean = (k) => squares.reduce((sum, square) => sum + square[k], 0) / squares.length;
-      const seen = this.shared ? [[mean(0), mean(1)]] : squares;
-      const { decay } = this;
-      this.moment = this.moment.map((row, i) => row.map((v, k) => decay * v + (1 - decay) * seen[i][k]));
-      this.updates += 1;
-    }
-    const correction = 1 - this.decay ** this.updates; // for the start at zero
-    this.rows = this.moment.map((row) => row.map((v) => 1 / (this.eps + Math.sqrt(v / correction))));
-    return this.rows;
-  }
-}
-
-export class StretchedCrowd {
-  // Walkers on the Gaussian of curvatures [1, ratio] around 0, latent 1 soft and latent 2 stiff, and what they measure.
-  constructor({ ratio, stepSize, preconditioner, decay, freezeAfter, walkers, seed }) {
-    this.curvature = [1, ratio];
-    this.stepSize = stepSize;
-    this.noise = new Noise(seed);
-    const shared = preconditioner !== "datum";
-    const options = { walkers, shared, decay, freezeAfter: preconditioner === "frozen" ? freezeAfter : Infinity };
-    this.memory = preconditioner === "none" ? undefined : new RunningScale(options);
-    this.z = Array.from({ length: walkers }, () => START.map((start) => start + SPREAD * this.noise.normal()));
-    this.time = 0;
-    this.measure();
-  }
-
-  step() {
-    const scores = this.z.map((z) => z.map((value, k) => -this.curvature[k] * value));
-    const rows = this.memory?.update(scores);
-    this.z = this.z.map((z, i) => {
-      const noise = this.noise.normals(2);
-      const moved = langevinStep(z, scores[i], this.stepSize, 1, noise, rows?.[rows.length === 1 ? 0 : i]);
-      return z.map((value, k) => (isAway(value) ? value : moved[k]));
-    });
-    this.time += 1;
-    this.measure();
-  }
-
-  measure() {
-    // The crowd's mean and covariance, averaged over steps: over about the last third of them, 600 at most.
-    const now = meanAndCovariance(this.z);
-    const rate = Math.max(3 / (this.time + 3), 1 / RECENT);
-    const average = (old, next) => old + rate * (next - old);
-    this.mean = now.mean.map((value, k) => average(this.mean?.[k] ?? 0, value));
-    this.covariance = now.covariance.map((row, i) => row.map((v, j) => average(this.covariance?.[i][j] ?? 0, v)));
-    if (this.forgot === undefined && Math.abs(now.mean[0]) < Math.abs(START[0]) / Math.E) this.forgot = this.time;
-    this.exploded = [0, 1].map((k) => this.z.some((z) => isAway(z[k])));
-  }
-
-  get frozen() {
-    return this.memory?.updates === this.memory?.freezeAfter;
-  }
-
-  scale() {
-    // The diagonal of M now; of many, the median of each entry.
-    const rows = this.memory?.rows ?? [[1, 1]];
-    return [0, 1].map((k) => rows.map((row) => row[k]).sort((a, b) => a - b)[Math.floor(rows.length / 2)]);
-  }
-
-  ratios() {
-    // Measured variance over true, soft and stiff.
-    return this.curvature.map((curvature, k) => (this.exploded[k] ? Infinity : curvature * this.covariance[k][k]));
-  }
-}
-
-export function settled(stepSize, curvature, scale) {
-  // With a constant M: the chain's variance over the posterior's, and the steps in which it forgets its start by e.
-  const k = stepSize * scale * curvature;
-  return { ratio: k < 2 ? 2 / (2 - k) : Infinity, steps: 1 / k };
-}
-
-// E z^2 of the standard normal with steps of 0.01 and an M for each walker, by decay, as RMSPreconditioner tells it.
-export const OWN_SCALE = { 0.9: 1.78, 0.99: 1.328, 0.999: 1.051 };
-
-export function longRun(stepSize, curvature, decay) {
-  // That table in units where the direction is a standard normal; undefined where it has no entry.
-  return Math.abs(stepSize * Math.sqrt(curvature) - 0.01) < 1e-6 ? OWN_SCALE[decay] : undefined;
-}
 
 const [PLANE, TALL] = [420, 340]; // the drawing of the plane, and its height
 const UNIT = 80; // pixels
 const MIDDLE = [PLANE / 2 + 10, TALL / 2];
 const place = (z) => [MIDDLE[0] + UNIT * z[0], MIDDLE[1] - UNIT * z[1]];
-const clampRatio = (ratio) => Math.min(400, Math.max(1, Number(ratio.toPrecision(3))));
 const times = (ratio) => (ratio < 10 ? ratio.toFixed(2) : ratio < 1000 ? ratio.toFixed(0) : "over 1,000");
 const plural = (steps) => (Math.round(steps) === 1 ? "1 step" : `${whole(steps)} steps`);
 const whole = (number) => Math.round(number).toLocaleString("en-US");
@@ -123,7 +28,7 @@ class StretchedPosterior extends Explorable {
     });
     this.plane.node.style.cursor = "ns-resize";
     this.drag(this.plane, (x, y) => this.squeeze(4 / (Math.abs(y - MIDDLE[1]) / UNIT) ** 2));
-    this.bars = this.canvas({
+    this.canvas({
       label: "Bars: measured over true variance, stiff and soft direction, and the steps until the start is forgotten.",
       width: 260, height: TALL,
       draw: (context, colors) => this.drawBars(context, colors),
@@ -146,7 +51,7 @@ class StretchedPosterior extends Explorable {
   }
 
   squeeze(ratio) {
-    this.set("ratio", clampRatio(ratio));
+    this.set("ratio", clamp(1, Number(ratio.toPrecision(3)), 400));
   }
 
   restart() {
@@ -175,32 +80,25 @@ class StretchedPosterior extends Explorable {
       time: crowd.time, soft, stiff, predicted: this.closed.map((form) => form?.ratio), forgot: crowd.forgot, scale,
       exploded: crowd.exploded, covariance: crowd.covariance, first: crowd.z[0],
     });
-    this.plane.redraw();
-    this.bars.redraw();
+    this.redraw();
   }
 
   finding() {
     const { crowd, closed, own, method } = this;
     const [soft, stiff] = this.ratios.map(times);
-    const arrived = crowd.time >= 3 * (crowd.forgot ?? Infinity);
+    const [arrived, now] = [crowd.time >= 3 * (crowd.forgot ?? Infinity), `this is step ${whole(crowd.time)}.`];
     if (method === "none") return this.withoutScale();
-    if (method === "frozen" && !crowd.frozen) {
-      return `The crowd learns one M together and freezes it after step ${crowd.memory.freezeAfter}; `
-        + `this is step ${whole(crowd.time)}.`;
-    }
     if (method === "frozen") {
-      if (closed[1].ratio === Infinity) {
-        return `Once frozen, M no longer shrinks where scores grow: γ = ${short(crowd.stepSize)} is too large for it, `
-          + "and the crowd explodes.";
-      }
+      if (!crowd.frozen) return "The crowd learns one M together and freezes it after step "
+        + `${crowd.memory.freezeAfter}; ${now}`;
+      if (closed[1].ratio === Infinity) return "Once frozen, M no longer shrinks where scores grow: "
+        + `γ = ${short(crowd.stepSize)} is too large for it, and the crowd explodes.`;
       return `Since step ${crowd.memory.freezeAfter} M is a constant, and the closed form holds again: it promises `
         + `${times(closed[1].ratio)} times the true variance across the valley and ${times(closed[0].ratio)} along it; `
         + `the crowd, ${arrived ? "long arrived" : "still on its way"}, has ${stiff} and ${soft}.`;
     }
-    if (!arrived) {
-      return `${method === "datum" ? "Each walker learns an M of its own" : "The crowd learns one M together"} `
-        + `on the way along the valley; this is step ${whole(crowd.time)}.`;
-    }
+    const who = method === "datum" ? "Each walker learns an M of its own" : "The crowd learns one M together";
+    if (!arrived) return `${who} on the way along the valley; ${now}`;
     if (settled(crowd.stepSize, crowd.curvature[1], 1 / Math.sqrt(crowd.curvature[1])).ratio > WRONG) {
       return `This γ is large for any M that is learned like this: the stiff variance is ${stiff} times the true one. `
         + "But M shrinks where scores grow, so the crowd is too wide and does not explode.";
@@ -257,24 +155,14 @@ class StretchedPosterior extends Explorable {
   drawPlane(context, colors) {
     const { crowd } = this;
     const truth = [[1, 0], [0, 1 / crowd.curvature[1]]];
-    context.fillStyle = colors.blue;
-    context.globalAlpha = 0.16;
-    for (const radius of [1, 2]) strokeEllipse(context, [0, 0], truth, radius, true);
-    context.globalAlpha = 1;
-    context.strokeStyle = colors.blue;
-    context.lineWidth = 1.5;
-    for (const radius of [1, 2]) strokeEllipse(context, [0, 0], truth, radius);
+    const area = { fill: colors.blue, shade: 0.16, line: colors.blue, width: 1.5 };
+    for (const radius of [1, 2]) drawGaussian(context, [0, 0], truth, radius, area);
     context.globalAlpha = 0.55;
     for (const z of crowd.z) if (Math.abs(z[1]) < 5) dot2(context, ...place(z), 1.6, colors.text);
     context.globalAlpha = 1;
     const wide = crowd.exploded[1] ? Infinity : 2 * Math.sqrt(crowd.covariance[1][1]);
-    if (wide < 50) {
-      context.strokeStyle = colors.vermillion;
-      context.lineWidth = 2.5;
-      context.setLineDash([7, 4]);
-      strokeEllipse(context, crowd.mean, crowd.covariance, 2);
-      context.setLineDash([]);
-    }
+    const measured = { line: colors.vermillion, width: 2.5, dash: [7, 4] };
+    if (wide < 50) drawGaussian(context, crowd.mean, crowd.covariance, 2, measured);
     const font = { size: 14, halo: colors.ground };
     const inside = wide < 2.1;
     const edge = place([0, 2 / Math.sqrt(crowd.curvature[1])]);
@@ -304,8 +192,7 @@ class StretchedPosterior extends Explorable {
       text(context, `${name}, in steps of γM = ${short(this.own[k])}`, 0, y + 16, colors.text);
       const words = ratio === Infinity ? "exploded →" : beyond ? `${times(ratio)} →` : times(ratio);
       this.drawBar(context, colors, y + 24, RATIO * Math.min(3, ratio), words, beyond);
-      context.fillStyle = colors.text;
-      context.fillRect(RATIO - 1, y + 20, 2, 30);
+      bar(context, RATIO - 1, y + 20, 2, 30, colors.text);
       const mark = this.mark(k);
       if (mark) this.drawMark(context, colors, y + 48, RATIO * Math.min(3, mark.ratio), mark.words);
     });
@@ -314,13 +201,10 @@ class StretchedPosterior extends Explorable {
     const [{ forgot, time }, { steps } = {}] = [this.crowd, this.closed[0]];
     const words = forgot === undefined ? `${whole(time)}, not yet` : whole(forgot);
     this.drawBar(context, colors, 256, logLength(forgot ?? time), words, (forgot ?? time) > 400);
-    if (this.method === "none") {
-      this.drawMark(context, colors, 280, logLength(steps), `closed form ${whole(steps)}`);
-    }
+    if (this.method === "none") this.drawMark(context, colors, 280, logLength(steps), `closed form ${whole(steps)}`);
     for (const tick of [10, 100, 1000]) {
       text(context, whole(tick), logLength(tick), 328, colors.muted, { size: 12, align: "center" });
-      context.fillStyle = colors.muted;
-      context.fillRect(logLength(tick) - 1, 312, 1, 4);
+      bar(context, logLength(tick) - 1, 312, 1, 4, colors.muted);
     }
   }
 
@@ -336,18 +220,14 @@ class StretchedPosterior extends Explorable {
   }
 
   drawBar(context, colors, y, length, words, inside) {
-    context.fillStyle = colors.vermillion;
-    context.fillRect(0, y, length, 22);
+    bar(context, 0, y, length, 22, colors.vermillion);
     text(context, words, inside ? length - 6 : length + 6, y + 16, inside ? colors.ground : colors.vermillion,
       { align: inside ? "right" : "left", weight: "bold", halo: inside ? undefined : colors.ground });
   }
 
   drawMark(context, colors, y, x, words) {
     // A small triangle under a bar, and its name.
-    context.fillStyle = colors.blue;
-    context.beginPath();
-    for (const [dx, dy] of [[0, 0], [-6, 9], [6, 9]]) context.lineTo(x + dx, y + dy);
-    context.fill();
+    polygon(context, [[x, y], [x - 6, y + 9], [x + 6, y + 9]], { fill: colors.blue });
     const right = x > 130;
     text(context, words, right ? x - 10 : x + 10, y + 12, colors.blue, { align: right ? "right" : "left" });
   }
@@ -356,14 +236,11 @@ class StretchedPosterior extends Explorable {
 const RATIO = 80; // pixels
 const logLength = (steps) => (256 * Math.min(4, Math.log10(Math.max(1, steps)))) / 4;
 
-function strokeEllipse(context, mean, covariance, radius, fill = false) {
+function drawGaussian(context, mean, covariance, radius, style) {
   // The contour of a Gaussian at `radius` standard deviations.
   const { values, vectors } = eigen2(covariance);
-  const [long, thin] = values.map((value) => UNIT * radius * Math.sqrt(Math.max(0, value)));
-  context.beginPath();
-  context.ellipse(...place(mean), long, thin, -Math.atan2(vectors[0][1], vectors[0][0]), 0, 2 * Math.PI);
-  if (fill) context.fill();
-  else context.stroke();
+  const axes = values.map((value) => UNIT * radius * Math.sqrt(Math.max(0, value)));
+  ellipse(context, place(mean), axes, -Math.atan2(vectors[0][1], vectors[0][0]), style);
 }
 
 export default {

@@ -1,0 +1,137 @@
+"""What chapter 3 says of its toy, of temperature, of its walls, and that its twelve lines are those of the package."""
+
+import ast
+import math
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+from oracles import seeded
+from torch.distributions import MultivariateNormal, kl_divergence
+
+from pcltut.explorables.garment import garment, garment_model
+from pcltut.models import Gaussian, GenerativeModel, LinearGaussian, mlp_decoder
+from pcltut.samplers import gradient_ascent, run, stability_margin, ula, value_and_score_of
+from pcltut.training import LPC
+
+CHAPTER = Path(__file__).resolve().parents[1] / "book" / "03_langevin.ipynb"
+CURVATURE = torch.tensor([1.0, 9.0], dtype=torch.float64)
+
+
+def cells() -> list:
+    return nbformat.read(CHAPTER, as_version=4).cells
+
+
+def prose() -> str:
+    return "\n".join(cell.source for cell in cells() if cell.cell_type == "markdown")
+
+
+@pytest.fixture
+def toy() -> LinearGaussian:
+    return LinearGaussian(torch.tensor([[2.0, 2.0]], dtype=torch.float64)).requires_grad_(False)
+
+
+@pytest.fixture
+def observed() -> torch.Tensor:
+    return torch.tensor([[3.0]], dtype=torch.float64)
+
+
+def test_the_toy_is_soft_and_stiff(toy):
+    torch.testing.assert_close(torch.linalg.eigvalsh(toy.posterior_precision()), CURVATURE)
+
+
+def test_the_twelve_lines_are_twelve_and_give_the_gradients_of_the_package():
+    (source,) = (cell.source for cell in cells() if "def gradients_by_hand" in cell.source)
+    (function,) = ast.parse(source).body
+    assert [argument.arg for argument in function.args.args] == ["model", "x", "num_steps", "step_size", "generator"]
+    documentation = function.body[0]
+    assert len(source.splitlines()) - (documentation.end_lineno - documentation.lineno + 1) <= 12
+    names = {"torch": torch, "device": "cpu"}
+    exec(source, names)
+    decoder = mlp_decoder(3, (1, 4, 4), hidden=(8,), generator=seeded(0))
+    model = GenerativeModel(decoder, Gaussian(0.7), latent_dim=3).double()
+    x = torch.rand(6, 1, 4, 4, generator=seeded(1), dtype=torch.float64)
+    torch.set_default_dtype(torch.float64)  # the chapter's noise has the default type
+    try:
+        by_hand = names["gradients_by_hand"](model, x, 7, 0.01, seeded(2))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    package = LPC(7, 0.01, warm_start="prior").gradients(model, None, x, generator=seeded(2)).model
+    for mine, theirs in zip(by_hand, package, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)
+
+
+def test_predictive_coding_is_temperature_zero_and_draws_nothing(toy, observed):
+    target = value_and_score_of(lambda z: toy.log_joint(observed, z))
+    climb, cold = gradient_ascent(target, 0.05), ula(target, 0.05, temperature=0.0)
+    state = climb.init(toy.sample_prior(5, generator=seeded(0))[:, None])
+    assert climb.draw(state, seeded(0)) is None
+    ends = [run(kernel, state, 400, generator=seeded(0))[0].z for kernel in (climb, cold)]
+    assert torch.equal(*ends)
+    torch.testing.assert_close(ends[0], toy.posterior(observed)[0].expand(5, 1, 2), rtol=0, atol=1e-6)
+
+
+def test_on_the_same_noise_a_path_deviates_by_the_root_of_the_temperature(toy, observed):
+    target = value_and_score_of(lambda z: toy.log_joint(observed, z))
+    paths = {}
+    for temperature in (0.0, 0.25, 1.0):
+        kernel = ula(target, 0.05, temperature=temperature)
+        start = kernel.init(torch.ones(3, 1, 2, dtype=torch.float64))
+        paths[temperature] = run(kernel, start, 100, generator=seeded(2))[1].z
+    torch.testing.assert_close(paths[0.25] - paths[0.0], 0.5 * (paths[1.0] - paths[0.0]))
+    quarter = toy.ula_stationary_covariance(0.05, temperature=0.25)
+    torch.testing.assert_close(quarter, 0.25 * toy.ula_stationary_covariance(0.05))
+
+
+@pytest.mark.parametrize(("step_size", "nats"), [(0.002, 2.07e-5), (0.02, 0.00232), (0.1, 0.111), (0.2, 3.35)])
+def test_the_bias_in_nats_is_the_sum_over_curvatures(toy, observed, step_size, nats):
+    mean, covariance = toy.posterior(observed)
+    law = MultivariateNormal(mean[0], toy.ula_stationary_covariance(step_size))
+    bias = kl_divergence(law, MultivariateNormal(mean[0], covariance)).item()
+    ratio = 1 / (1 - step_size * CURVATURE / 2)
+    assert bias == pytest.approx(0.5 * (ratio - 1 - ratio.log()).sum().item(), abs=1e-10)
+    assert bias == pytest.approx(nats, rel=5e-3)
+    if step_size <= 0.002:
+        assert bias == pytest.approx((step_size * CURVATURE).square().sum().item() / 16, rel=0.02)
+
+
+@pytest.mark.parametrize("before", [0.0, 1.0])
+def test_the_start_is_forgotten_as_the_unrolled_recursion_says(toy, before):
+    _, directions = torch.linalg.eigh(toy.posterior_precision())
+    stationary = 2 / (CURVATURE * (2 - 0.05 * CURVATURE))
+    expected = stationary + (1 - 0.05 * CURVATURE) ** 20 * (before - stationary)
+    after = toy.ula_covariance_after(10, 0.05, before * torch.eye(2, dtype=torch.float64))
+    torch.testing.assert_close(directions.T @ after @ directions, expected.diag())
+
+
+def test_a_margin_of_k_widens_the_stiffest_variance_by_k_over_k_minus_one(toy, observed):
+    k = stability_margin(toy, observed, toy.posterior(observed)[0], step_size=0.05, generator=seeded(0))
+    assert k == pytest.approx(2 / (0.05 * 9), rel=1e-6)
+    stiff = torch.linalg.eigvalsh(toy.ula_stationary_covariance(0.05))[0].item()  # 0.143, the soft one is 1.026
+    assert stiff * 9 == pytest.approx(k / (k - 1), rel=1e-6)
+    wider = 4.7 / (4.7 - 1)
+    assert f"{wider:.2f}" == "1.27" and f"{math.sqrt(wider):.2f}" == "1.13"
+    assert "1.27 times" in prose() and "1.13 times" in prose()
+
+
+def test_a_wall_of_four_nats_is_climbed_once_in_so_many_tries():
+    assert round(math.exp(4)) == 55 and round(math.exp(4 / 4)) == 3
+    assert "one in 55 at temperature 1, and one in three at temperature 4" in prose()
+
+
+def test_at_the_trousers_steps_of_a_tenth_are_beyond_the_limit():
+    model, seen = garment_model(4), garment()[..., :4, :]
+    floors = {"trousers": (-1.5, 0.45), "coat": (0.25, 1.15)}
+    margins = {
+        name: stability_margin(model, seen, torch.tensor([floor]), 0.1, generator=seeded(0))
+        for name, floor in floors.items()
+    }
+    assert margins["coat"] == pytest.approx(2.2, abs=0.05) and margins["trousers"] == pytest.approx(0.47, abs=0.02)
+
+
+def test_it_opens_with_the_walk_of_chapter_2_and_ends_with_the_question_of_chapter_4():
+    text = prose()
+    idea = text[text.index("## The idea") :].split("\n\n")[1]
+    assert idea.startswith("Which of the two is it") and "can give only one answer" in idea
+    assert "It learns. But what does it climb? Is there a quantity that goes up?" in text[: text.index("## Exercises")]
