@@ -12,6 +12,7 @@ from pcltut.experiments.tables import best_scale
 
 CHAPTER = Path(__file__).resolve().parents[1] / "book" / "09_lpc_and_vae.ipynb"
 RESULTS, SEARCH = load_results("headline"), load_search("headline")["methods"]
+SHORT = load_results("headline-320")
 CLAIM, INCREMENTAL = "lpc-jeffreys-shared", "lpc-incremental"
 OF_SAMPLES = ("frechet_extrapolated", "kernel_distance", "precision", "recall", "coverage")
 FITTED = tuple(f"{name}_fitted" for name in OF_SAMPLES)
@@ -94,6 +95,26 @@ NUMBERS = [
 ]
 
 
+def at_320(key: str, column: str = "log_evidence") -> float:
+    return summarize(SHORT, key, "end", column).mean
+
+
+def lead_at_320(key: str, column: str = "log_evidence", over: str = "vae") -> tuple[float, float]:
+    """Mean and half width of the difference after 320 updates."""
+    return difference(SHORT, key, "end", column, over)[:2]
+
+
+NUMBERS += [
+    (r"LPC leads by (\d+) ± (\d+) nats, and from", lead_at_320(CLAIM)),
+    (r"at (-\d+) nats against (-\d+), and a Frechet", [at_320(CLAIM), mean("vae", "log_evidence")]),
+    (r"Frechet distance of (\d+) against (\d+), it comes near", [at_320(CLAIM, FITTED[0]), mean("vae", FITTED[0])]),
+    (r"LPC is (\d+) ± (\d+) nats ahead of it", lead_at_320(CLAIM, over="hoffman")),
+    (r"ahead of it and (\d+) in Frechet distance", [-lead_at_320(CLAIM, FITTED[0], "hoffman")[0]]),
+    (r"gains (\d+) nats in (\d+) batches", [lead_at_320(INCREMENTAL)[0], 320 / 10]),
+    (r"after 320 updates (\d+) nats, and ahead in all five", [lead_at_320(CLAIM)[0]]),
+]
+
+
 @pytest.mark.parametrize(("pattern", "expected"), NUMBERS, ids=[pattern for pattern, _ in NUMBERS])
 def test_numbers_in_prose(pattern: str, expected: list[float]):
     found = re.search(pattern, prose())
@@ -112,6 +133,16 @@ def test_at_equal_updates_the_claim_is_ahead_in_all_but_precision():
 
 def test_from_the_normal_prior_it_leads_in_no_measure_of_samples():
     assert verdict(RESULTS, CLAIM, "end", OF_SAMPLES) == "....-"
+
+
+def test_with_320_updates_the_claim_is_ahead_in_everything_but_one_precision():
+    assert verdict(SHORT, CLAIM, "end", ("log_evidence", *FITTED)) == "++++++"
+    assert verdict(SHORT, CLAIM, "end", OF_SAMPLES) == "++-++"
+    assert verdict(SHORT, INCREMENTAL, "end", ("log_evidence", *FITTED, *OF_SAMPLES)).count("-") == 0
+    hoffman = {column: difference(SHORT, CLAIM, "end", column, "hoffman").excludes_zero for column in FITTED}
+    assert [hoffman[column] for column in FITTED] == [True, True, False, False, False]
+    ranked = sorted(SHORT["methods"], key=at_320)
+    assert ranked[-2:] == ["hoffman", CLAIM] and lead(CLAIM, over="hoffman") > 70
 
 
 def test_incremental_lpc_is_ahead_in_evidence_and_frechet_and_behind_in_nothing():

@@ -1,5 +1,6 @@
 """Every page in a browser without a network: light, dark and on a phone."""
 
+import base64
 import re
 from pathlib import Path
 
@@ -152,6 +153,13 @@ def test_a_page_opened_as_a_file_works_too(browser, html: Path, pages: list[str]
         assert all(ALLOWED in message for message in browser.errors())
     finally:
         browser.site = site
+
+
+def test_the_cheat_sheet_is_one_printed_page(browser):
+    browser.open("book/cheatsheet.html")
+    a4 = {"paperWidth": 8.27, "paperHeight": 11.69}
+    pdf = base64.b64decode(browser.driver.execute_cdp_cmd("Page.printToPDF", a4)["data"])
+    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf)) == 1
 
 
 def test_the_search_finds_a_word_of_the_book(browser):
