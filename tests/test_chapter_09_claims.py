@@ -1,5 +1,6 @@
 """Every sentence of chapter 9 that states a result is that of the committed file."""
 
+import inspect
 import re
 import statistics
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from pcltut.evaluation import refined_latents
 from pcltut.experiments import difference, load_results, load_search, summarize, values_by_seed, verdict
 from pcltut.experiments.tables import best_scale
 
@@ -246,6 +248,10 @@ def test_incremental_lpc_needs_the_refinement():
     drawn = tuple(f"{name}_draws" for name in OF_SAMPLES)
     assert verdict(RESULTS, INCREMENTAL, "end", (drawn[0], drawn[1], drawn[3], drawn[4])) == "----"
     assert verdict(RESULTS, INCREMENTAL, "end", OF_SAMPLES) == "--+--"
+    steps = inspect.signature(refined_latents).parameters["num_steps"].default
+    setting, passes = RESULTS["setting"], 1600
+    assert (steps, setting["test"]["num_latents"]) == (30, 3000)  # "30 passes for each of 3,000 images"
+    assert 0.5 < steps * setting["test"]["num_latents"] / (passes * setting["batch_size"]) < 0.6  # "more than half"
 
 
 def test_what_the_search_says():
