@@ -61,7 +61,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path):
     with pytest.raises(DataError, match=r"got no picture, expected files that end in \.bmp"):
         load_folder(tmp_path, size=8)
     (tmp_path / "broken.png").write_bytes(b"not a picture")
-    with pytest.raises(DataError, match=r"broken\.png: the picture cannot be read .*; mend it or take it away"):
+    with pytest.raises(DataError, match=r"broken\.png: the image cannot be read .*; mend it or take it away"):
         load_folder(tmp_path, size=8)
 
 

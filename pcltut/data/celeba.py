@@ -16,6 +16,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from pcltut.data.images import DataError
+from pcltut.data.pictures import open_picture
 from pcltut.data.torchvision_compat import import_torchvision
 from pcltut.files import FileError, load_tensors, save_tensors
 
@@ -61,13 +62,9 @@ def crop_and_resize(path: Path) -> UInt8[Tensor, "3 64 64"]:
     """The central 140 x 140 pixels of an image file, resized to 64 x 64."""
     from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            left, top = (image.width - CROP) // 2, (image.height - CROP) // 2
-            face = image.convert("RGB").crop((left, top, left + CROP, top + CROP))
-    except OSError as error:  # missing, not an image, or cut off
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path}: the image cannot be read ({reason})") from error
+    image = open_picture(path, "RGB")
+    left, top = (image.width - CROP) // 2, (image.height - CROP) // 2
+    face = image.crop((left, top, left + CROP, top + CROP))
     small = face.resize((SIZE, SIZE), Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(small)).permute(2, 0, 1)
 

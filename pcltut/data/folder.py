@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pcltut.arguments import one_of, whole_number
 from pcltut.data.images import DataError, Images
+from pcltut.data.pictures import open_picture
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -44,11 +45,6 @@ def read_picture(path: Path, size: int, channels: int) -> UInt8[Tensor, "c h w"]
     """The central square of a picture, `size` pixels wide and high."""
     from PIL import Image, ImageOps
 
-    try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB")
-            square = ImageOps.fit(upright, (size, size), Image.Resampling.BOX)
-    except (OSError, ValueError) as error:  # missing, no picture, or cut off
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path}: the picture cannot be read ({reason})", "mend it or take it away") from error
+    picture = open_picture(path, "L" if channels == 1 else "RGB", "mend it or take it away")
+    square = ImageOps.fit(picture, (size, size), Image.Resampling.BOX)
     return torch.from_numpy(np.array(square)).view(size, size, channels).permute(2, 0, 1)

@@ -1,11 +1,13 @@
 // Latents of real images in the plane, the law that samples are drawn from, and what the decoder makes of the draws.
 
 import { Decoder, Noise, logSumExp } from "./core.js";
+import { covered, perfectCoverage, radii } from "./neighbors.core.js";
 import { Explorable, dot2, drawImage, heatMap, percent, stroke, text } from "./page.js";
 
 const [SIZE, REACH, CELLS] = [360, 5, 101]; // of the plane's drawing
 const [DRAWS, NEIGHBORS, RARE] = [200, 5, 0.05]; // RARE: share of the images' own latents that lie in holes
 
+// Without charts.js: the page has another explorable, and 60 kB for the scripts of both.
 const toX = (a) => (SIZE * (a / REACH + 1)) / 2;
 const toY = (b) => SIZE - toX(b);
 const clip = (value) => Math.max(-REACH, Math.min(REACH, value));
@@ -42,28 +44,13 @@ export function quantile(values, share) {
   return sorted[low] + (at - low) * ((sorted[low + 1] ?? sorted[low]) - sorted[low]);
 }
 
-const gap = (p, q) => (p[0] - q[0]) ** 2 + (p[1] - q[1]) ** 2; // squared
-export const balls = (points, k) => points.map((p) => Float64Array.from(points, (q) => gap(p, q)).sort()[k]);
-
-export function coverage(points, squaredRadii, draws) {
-  // As pcltut.evaluation.density_coverage: the share of balls that hold a draw.
-  return points.filter((p, i) => draws.some((q) => gap(p, q) < squaredRadii[i])).length / points.length;
-}
-
-export function perfectCoverage(n, m, k) {
-  // The mean for draws from the points' own law.
-  let empty = 1;
-  for (let i = 1; i <= k; i++) empty *= (n - i) / (n + m - i);
-  return 1 - empty;
-}
-
 class PriorAndPosteriors extends Explorable {
   constructor(widget) {
     super(widget);
     this.network = decoderOf(this.model.get("decoder"));
     [this.latents, this.parts] = [this.model.get("latents"), this.model.get("density")];
     this.edge = quantile(this.latents.map((z) => logDensity(this.parts, z)), RARE);
-    this.radii = balls(this.latents, NEIGHBORS);
+    this.radii = radii(this.latents, NEIGHBORS);
     this.perfect = perfectCoverage(this.latents.length, DRAWS, NEIGHBORS);
     this.home = Array.from({ length: CELLS ** 2 }, (_, i) =>
       logDensity(this.parts, [center(i % CELLS), -center(Math.floor(i / CELLS))]) - this.edge);
@@ -104,7 +91,7 @@ class PriorAndPosteriors extends Explorable {
     this.lost = this.draws.map(isHole);
     this.placeLost = isHole(this.model.get("place"));
     this.holes = this.lost.filter(Boolean).length / DRAWS;
-    this.reached = coverage(this.latents, this.radii, this.draws);
+    this.reached = covered(this.latents, this.radii, this.draws).filter(Boolean).length / this.latents.length;
     this.tell();
     [this.plane, this.pictures].forEach((canvas) => canvas.redraw());
   }

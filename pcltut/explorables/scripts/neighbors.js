@@ -3,6 +3,7 @@
 import { Noise } from "./core.js";
 import { Explorable, dot2, percent, text } from "./page.js";
 import { Grid, Plane, bar, circle, frame } from "./charts.js";
+import { covered, distance, perfectCoverage, radii } from "./neighbors.core.js";
 
 const SIDE = 380; // of the plane's drawing
 const EDGE = 2.8; // the plane is shown from -EDGE to EDGE
@@ -11,7 +12,6 @@ const CROWDS = [{ center: [-1.3, 0.9], spread: 0.45 }, { center: [0.9, -0.6], sp
 const HUDDLE = 0.22; // radius of a huddle, where the balls allow it
 
 const plane = new Plane(SIDE, EDGE);
-const distance = (a, b) => Math.sqrt((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2); // Math.hypot is many times slower
 const number = (flags) => flags.filter(Boolean).length;
 const sum = (values) => values.reduce((a, b) => a + b, 0);
 
@@ -23,21 +23,16 @@ export function crowdPoints(noise, size) {
   });
 }
 
-// To the k-th nearest neighbor in the own set; the nearest in the sorted row is the point itself.
-const radii = (points, k) => points.map((p) => points.map((q) => distance(p, q)).sort((a, b) => a - b)[k]);
-
 export function measures(real, fake, k) {
   // As pcltut.evaluation.density_coverage and precision_recall: a point on the rim of a ball is outside.
   const [realRadii, fakeRadii] = [radii(real, k), radii(fake, k)];
   const hits = fake.map((y) => number(real.map((x, i) => distance(x, y) < realRadii[i]))); // balls that a fake lies in
-  const covered = real.map((x, i) => fake.some((y) => distance(x, y) < realRadii[i]));
+  const found = covered(real, realRadii, fake);
   const recalled = real.map((x) => fake.some((y, j) => distance(x, y) < fakeRadii[j]));
   const [n, m] = [real.length, fake.length];
-  let empty = 1; // the chance that a ball stays empty if fake points are draws of the real law
-  for (let i = 1; i <= k; i++) empty *= (n - i) / (n + m - i);
   return {
-    density: sum(hits) / (k * m), coverage: number(covered) / n, precision: number(hits) / m,
-    recall: number(recalled) / n, perfectCoverage: 1 - empty, hits, covered, recalled, realRadii, fakeRadii,
+    density: sum(hits) / (k * m), coverage: number(found) / n, precision: number(hits) / m,
+    recall: number(recalled) / n, perfectCoverage: perfectCoverage(n, m, k), hits, covered: found, recalled, realRadii, fakeRadii,
   };
 }
 

@@ -2,6 +2,7 @@
 
 import { Decoder, Noise, langevinStep, unpackHalves } from "./core.js";
 import { Explorable, dot2, drawImage, stroke, text } from "./page.js";
+import { Plane, circle, frame, scale } from "./charts.js";
 
 const CELLS = 11; // pictures of the map a side, one unit of z apart
 const REACH = CELLS / 2; // the map goes from -REACH to REACH
@@ -12,9 +13,7 @@ const FRAMES = 4; // of the screen for one step of a chain that is shown walking
 const WIDTH = 330; // of the drawing beside the map
 const [TOP, BOTTOM, LEFT] = [186, 346, 52]; // of the curve in it
 
-const toX = (z) => ((z + REACH) / (2 * REACH)) * SIZE;
-const toY = (z) => SIZE - toX(z);
-const fromX = (x) => (x / SIZE) * 2 * REACH - REACH;
+const plane = new Plane(SIZE, REACH);
 const signed = (value, digits = 0) => value.toFixed(digits).replace("-", "−");
 const share = (value) => value.toFixed(2);
 
@@ -111,7 +110,7 @@ class Walk extends Explorable {
       draw: (context, colors) => this.drawMap(context, colors),
       keys: (dx, dy) => this.startHere(this.path[0].z.map((value, k) => value + 0.25 * [dx, dy][k])),
     });
-    this.drag(this.map, (x, y) => this.startHere([fromX(x), -fromX(y)]));
+    this.drag(this.map, (x, y) => this.startHere(plane.under(x, y)));
     this.side = this.canvas({
       label: "The image, what the decoder paints at the chain's start and now, and the log-joint step by step.",
       width: WIDTH, height: SIZE,
@@ -135,7 +134,7 @@ class Walk extends Explorable {
   }
 
   startHere(z) {
-    this.set("home", z.map((value) => Math.max(-REACH, Math.min(REACH, value))));
+    this.set("home", plane.clip(z));
     this.set("start", "here");
   }
 
@@ -200,16 +199,15 @@ class Walk extends Explorable {
   drawMap(context, colors) {
     const cell = SIZE / CELLS;
     context.globalAlpha = 0.8;
-    CENTERS.forEach(([a, b], i) => drawImage(context, this.pictures[i], toX(a) - cell / 2, toY(b) - cell / 2, cell));
+    const corner = (z) => plane.at(z).map((value) => value - cell / 2);
+    CENTERS.forEach((z, i) => drawImage(context, this.pictures[i], ...corner(z), cell));
     context.globalAlpha = 1;
-    const [a, b] = CENTERS[this.best];
-    [context.strokeStyle, context.lineWidth] = [colors.blue, 3];
-    context.strokeRect(toX(a) - cell / 2, toY(b) - cell / 2, cell, cell);
-    const angles = Array.from({ length: 61 }, (_, i) => (i / 30) * Math.PI);
-    const circle = angles.map((angle) => [toX(2 * Math.cos(angle)), toY(2 * Math.sin(angle))]);
-    [[colors.ground, 4, []], [colors.green, 2, [6, 4]]].forEach((style) => stroke(context, circle, ...style));
-    text(context, "86 % of the prior", toX(0), toY(2) - 6, colors.green, { align: "center", halo: colors.ground });
-    const line = this.path.slice(0, this.shown + 1).map(({ z }) => [toX(z[0]), toY(z[1])]);
+    frame(context, ...corner(CENTERS[this.best]), cell, cell, colors.blue, 3);
+    circle(context, plane.at([0, 0]), 2 * plane.unit, { line: colors.ground, width: 4 });
+    circle(context, plane.at([0, 0]), 2 * plane.unit, { line: colors.green, width: 2, dash: [6, 4] });
+    const [middle, top] = plane.at([0, 2]);
+    text(context, "86 % of the prior", middle, top - 6, colors.green, { align: "center", halo: colors.ground });
+    const line = this.path.slice(0, this.shown + 1).map(({ z }) => plane.at(z));
     [[colors.ground, 5], [colors.vermillion, 2]].forEach((style) => stroke(context, line, ...style));
     dot2(context, ...line[0], 6, colors.ground, colors.vermillion);
     dot2(context, ...line[line.length - 1], 6, colors.vermillion, colors.ground);
@@ -225,8 +223,8 @@ class Walk extends Explorable {
     });
     const values = this.path.map(({ value }) => value).filter(Number.isFinite);
     const [low, high] = [Math.min(...values, this.top), Math.max(...values, this.top)];
-    const y = (value) => BOTTOM - ((value - low) / (high - low)) * (BOTTOM - TOP);
-    const x = (t) => LEFT + (t / Math.max(1, this.path.length - 1)) * (WIDTH - LEFT - 8);
+    const y = scale(low, high, BOTTOM, TOP);
+    const x = scale(0, Math.max(1, this.path.length - 1), LEFT, WIDTH - 8);
     [low, high].forEach((value) => text(context, signed(value), LEFT - 6, y(value) + 4, colors.muted, { align: "right" }));
     stroke(context, [[LEFT, TOP - 6], [LEFT, BOTTOM + 6], [WIDTH, BOTTOM + 6]], colors.line, 1);
     text(context, "log p(x, z)", 0, TOP - 18, colors.text);
