@@ -1,13 +1,12 @@
 """What chapter 1 says in words about its running picture, and the numbers that its cells do not print."""
 
-import json
 import math
 import re
 from functools import cache
-from pathlib import Path
 
 import pytest
 import torch
+from chapters import prose
 from torch import Tensor
 
 from pcltut.data import load
@@ -15,21 +14,14 @@ from pcltut.explorables.garment import IMAGE, garment, garment_model
 from pcltut.models import DiscretizedGaussian, Gaussian
 from pcltut.samplers import value_and_score_of
 
-CHAPTER = Path(__file__).resolve().parents[1] / "book" / "01_generative_models.ipynb"
 AXIS = torch.linspace(-3.6, 3.6, 121, dtype=torch.float64)
 GRID, CELL = torch.cartesian_prod(AXIS, AXIS), 0.06**2
 ON_LEFT = GRID[:, 0] < -0.65  # where the trousers lie
 
 
-@cache
-def prose() -> str:
-    cells = json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"]
-    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
-
-
 def number(pattern: str) -> float:
     """The number that the chapter's text has in the place of the pattern's group."""
-    found = re.search(pattern, prose())
+    found = re.search(pattern, prose(1))
     assert found, f"the chapter no longer says {pattern!r}"
     return float(found[1])
 

@@ -2,11 +2,10 @@
 
 import math
 import re
-from pathlib import Path
 
-import nbformat
 import pytest
 import torch
+from chapters import prose
 from oracles import seeded
 from torch import Tensor
 
@@ -14,14 +13,8 @@ from pcltut.explorables.garment import garment, garment_model
 from pcltut.models import LinearGaussian
 from pcltut.samplers import gradient_ascent, run, stability_margin, value_and_score_of
 
-CHAPTER = Path(__file__).resolve().parents[1] / "book" / "02_predictive_coding.ipynb"
 TROUSERS, COAT = (-1.51, 0.45), (0.25, 1.13)
 VALLEY = ((2.0, 0.0), (0.0, 0.5), (1.0, 0.5))
-
-
-def prose() -> str:
-    cells = nbformat.read(CHAPTER, as_version=4).cells
-    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
 
 def settled(model, x: Tensor, z: Tensor, step_size: float, num_steps: int):
@@ -62,7 +55,7 @@ def test_the_numbers_of_the_valley_are_those_of_the_text():
         r"each step leaves (\d+) percent": f"{100 * (1 - best * smallest):.0f}",
         r"2 / 21\.2 = (0\.\d+)\$": f"{2 / largest:.3f}",
     }
-    found = {pattern: re.findall(pattern, prose()) for pattern in expected}
+    found = {pattern: re.findall(pattern, prose(2)) for pattern in expected}
     assert found == {pattern: [number] for pattern, number in expected.items()}
     assert smallest / largest == pytest.approx(1 / 8, abs=0.01)  # "an eighth of its distance"
 

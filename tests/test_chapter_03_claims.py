@@ -2,11 +2,10 @@
 
 import ast
 import math
-from pathlib import Path
 
-import nbformat
 import pytest
 import torch
+from chapters import cells, prose
 from oracles import seeded
 from torch.distributions import MultivariateNormal, kl_divergence
 
@@ -15,16 +14,7 @@ from pcltut.models import Gaussian, GenerativeModel, LinearGaussian, mlp_decoder
 from pcltut.samplers import gradient_ascent, run, stability_margin, ula, value_and_score_of
 from pcltut.training import LPC
 
-CHAPTER = Path(__file__).resolve().parents[1] / "book" / "03_langevin.ipynb"
 CURVATURE = torch.tensor([1.0, 9.0], dtype=torch.float64)
-
-
-def cells() -> list:
-    return nbformat.read(CHAPTER, as_version=4).cells
-
-
-def prose() -> str:
-    return "\n".join(cell.source for cell in cells() if cell.cell_type == "markdown")
 
 
 @pytest.fixture
@@ -42,7 +32,7 @@ def test_the_toy_is_soft_and_stiff(toy):
 
 
 def test_the_twelve_lines_are_twelve_and_give_the_gradients_of_the_package():
-    (source,) = (cell.source for cell in cells() if "def gradients_by_hand" in cell.source)
+    (source,) = (cell.source for cell in cells(3) if "def gradients_by_hand" in cell.source)
     (function,) = ast.parse(source).body
     assert [argument.arg for argument in function.args.args] == ["model", "x", "num_steps", "step_size", "generator"]
     documentation = function.body[0]
@@ -112,12 +102,12 @@ def test_a_margin_of_k_widens_the_stiffest_variance_by_k_over_k_minus_one(toy, o
     assert stiff * 9 == pytest.approx(k / (k - 1), rel=1e-6)
     wider = 4.7 / (4.7 - 1)
     assert f"{wider:.2f}" == "1.27" and f"{math.sqrt(wider):.2f}" == "1.13"
-    assert "1.27 times" in prose() and "1.13 times" in prose()
+    assert "1.27 times" in prose(3) and "1.13 times" in prose(3)
 
 
 def test_a_wall_of_four_nats_is_climbed_once_in_so_many_tries():
     assert round(math.exp(4)) == 55 and round(math.exp(4 / 4)) == 3
-    assert "one in 55 at temperature 1, and one in three at temperature 4" in prose()
+    assert "one in 55 at temperature 1, and one in three at temperature 4" in prose(3)
 
 
 def test_at_the_trousers_steps_of_a_tenth_are_beyond_the_limit():
@@ -131,7 +121,7 @@ def test_at_the_trousers_steps_of_a_tenth_are_beyond_the_limit():
 
 
 def test_it_opens_with_the_walk_of_chapter_2_and_ends_with_the_question_of_chapter_4():
-    text = prose()
+    text = prose(3)
     idea = text[text.index("## The idea") :].split("\n\n")[1]
     assert idea.startswith("Which of the two is it") and "can give only one answer" in idea
     assert "It learns. But what does it climb? Is there a quantity that goes up?" in text[: text.index("## Exercises")]

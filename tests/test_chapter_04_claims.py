@@ -1,11 +1,10 @@
 """What chapter 4 says of the learner of chapter 3 and of small steps, with the chapter's own functions."""
 
-from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 import torch
+from chapters import cells
 from oracles import normal, seeded
 from torch.autograd import grad
 from torch.distributions import MultivariateNormal, kl_divergence
@@ -14,7 +13,6 @@ from pcltut.models import LinearGaussian
 from pcltut.training import LPC
 
 pytestmark = pytest.mark.usefixtures("no_shape_checks")  # they cost more than these small matrix products
-CHAPTER = Path(__file__).resolve().parents[1] / "book" / "04_elbo.ipynb"
 STEP = 0.05
 X = torch.tensor([[4.0]], dtype=torch.float64)
 
@@ -27,8 +25,7 @@ def shown() -> dict[str, Any]:
         "kl_divergence": kl_divergence,
         "identity": torch.eye(2, dtype=torch.float64),
     }
-    cells = nbformat.read(CHAPTER, as_version=4).cells
-    (source,) = [cell.source for cell in cells if cell.cell_type == "code" and "def chain_law(" in cell.source]
+    (source,) = [cell.source for cell in cells(4) if cell.cell_type == "code" and "def chain_law(" in cell.source]
     exec(source, names)
     return names
 

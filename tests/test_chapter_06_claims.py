@@ -2,19 +2,16 @@
 
 import math
 import re
-from pathlib import Path
 
-import nbformat
 import pytest
 import torch
+from chapters import cells, prose
 
-CHAPTER = Path(__file__).resolve().parents[1] / "book" / "06_preconditioning.ipynb"
-CELLS = nbformat.read(CHAPTER, as_version=4).cells
-PROSE = "\n".join(cell.source for cell in CELLS if cell.cell_type == "markdown")
+PROSE = prose(6)
 
 
 def test_the_new_lines_are_those_of_the_listing_that_is_checked() -> None:
-    (listing,) = (cell.source for cell in CELLS if cell.source.startswith("def gradients_by_hand"))
+    (listing,) = (cell.source for cell in cells(6) if cell.source.startswith("def gradients_by_hand"))
     (fragment,) = re.findall(r"```python\n(.*?)```", PROSE, flags=re.DOTALL)
     shown = [line for line in fragment.splitlines() if line.strip() != "..."]
     assert [line for line in listing.splitlines() if line in shown] == shown

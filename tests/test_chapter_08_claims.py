@@ -1,15 +1,12 @@
 """Every result that chapter 8 states is what its cells print: numbers as they stand, words by what they promise."""
 
 import re
-from pathlib import Path
 
-import nbformat
 import pytest
+from chapters import cells, prose
 
-CHAPTER = Path(__file__).resolve().parents[1] / "book" / "08_evaluation.ipynb"
-CELLS = nbformat.read(CHAPTER, as_version=4).cells
-PROSE = "\n".join(cell.source for cell in CELLS if cell.cell_type == "markdown")
-CODE = [cell for cell in CELLS if cell.cell_type == "code"]
+PROSE = prose(8)
+CODE = [cell for cell in cells(8) if cell.cell_type == "code"]
 PRINTED = "\n".join(output.get("text", "") for cell in CODE for output in cell.outputs)
 TITLES = "\n".join(re.findall(r'set_title\(\s*"([^"]+)"', "\n".join(cell.source for cell in CODE)))
 N = r"(-?\d+(?:\.\d+)?)"

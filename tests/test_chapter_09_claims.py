@@ -3,26 +3,19 @@
 import inspect
 import re
 import statistics
-from pathlib import Path
 
-import nbformat
 import pytest
+from chapters import prose
 
 from pcltut.evaluation import refined_latents
 from pcltut.experiments import difference, load_results, load_search, summarize, values_by_seed, verdict
 from pcltut.experiments.tables import best_scale
 
-CHAPTER = Path(__file__).resolve().parents[1] / "book" / "09_lpc_and_vae.ipynb"
 RESULTS, SEARCH = load_results("headline"), load_search("headline")["methods"]
 SHORT = load_results("headline-320")
 CLAIM, INCREMENTAL = "lpc-jeffreys-shared", "lpc-incremental"
 OF_SAMPLES = ("frechet_extrapolated", "kernel_distance", "precision", "recall", "coverage")
 FITTED = tuple(f"{name}_fitted" for name in OF_SAMPLES)
-
-
-def prose() -> str:
-    cells = nbformat.read(CHAPTER, as_version=4).cells
-    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
 
 def mean(key: str, column: str) -> float:
@@ -119,7 +112,7 @@ NUMBERS += [
 
 @pytest.mark.parametrize(("pattern", "expected"), NUMBERS, ids=[pattern for pattern, _ in NUMBERS])
 def test_numbers_in_prose(pattern: str, expected: list[float]):
-    found = re.search(pattern, prose())
+    found = re.search(pattern, prose(9))
     assert found, f"the sentence is gone: {pattern}"
     for text, value in zip(found.groups(), expected, strict=True):
         decimals = len(text.partition(".")[2])
