@@ -13,7 +13,7 @@ PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest
 TWO_WORKERS := -n 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help book test quick lint notebooks lab format bench mutants gpu wheel clean
+.PHONY: help book test quick lint notebooks lab editions assignments slides format bench mutants gpu wheel clean
 
 help:  ## list these targets
 	@echo "make TARGET [PYTHON=python3.12]"
@@ -40,6 +40,17 @@ notebooks: $(BOOK)  ## execute the notebooks whose code, or whose code in pcltut
 
 lab: $(BOOK)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=book
+
+editions: $(BOOK)  ## render the student's and the teacher's edition into _build/editions
+	$(BIN)/python book/_tools/vendor.py
+	$(BIN)/python book/_tools/editions.py
+
+assignments: $(TESTS)  ## write nbgrader assignments, one a chapter, into _build/assignments
+	$(BIN)/python book/_tools/assignments.py
+
+slides: $(BOOK)  ## write a deck for each chapter, for reveal.js, into _build/slides
+	$(BIN)/python book/_tools/vendor.py
+	$(BIN)/python book/_tools/slides.py
 
 format: $(TESTS)  ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix .

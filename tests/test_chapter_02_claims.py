@@ -119,3 +119,19 @@ def test_a_direction_is_learned_if_its_variance_passes_the_threshold(num_steps):
     threshold = share**2 / (1 - share)
     assert force(1e-6, 1.001 * threshold, 1.0, 0.2, num_steps) > 0
     assert force(1e-6, 0.999 * threshold, 1.0, 0.2, num_steps) < 0
+
+
+def test_the_lesson_reads_these_numbers_off_the_explorable():
+    """`book/teaching/notes_02.md`: how many steps leave a hundredth, and where the two weights end."""
+    model, x = valley(), torch.tensor([[0.6, 0.3, 0.5]], dtype=torch.float64)
+    start, mean = torch.tensor([[-1.5, 1.6]], dtype=torch.float64), model.posterior(x)[0]
+    steps = {}
+    for step_size in (0.047, 0.083, 0.088):
+        away = (settled(model, x, start, step_size, 60)[1].z - mean).norm(dim=-1).flatten()
+        steps[step_size] = int((away <= 0.01 * away[0]).nonzero()[0])
+    assert steps == {0.047: 30, 0.083: 18, 0.088: 31}
+    for step_size, variance, at_rest in ((0.05, 3.0, 9.1), (0.05, 8.0, 9.1), (0.1, 8.0, 4.6)):
+        weight = 0.5
+        for _ in range(3000):
+            weight += 0.05 * force(weight, variance, 0.5, step_size, 20)
+        assert weight**2 + 0.25 == pytest.approx(at_rest, abs=0.05)

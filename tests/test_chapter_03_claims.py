@@ -1,12 +1,16 @@
 """What chapter 3 says of its toy, of temperature, of its walls, and that its twelve lines are those of the package."""
 
 import ast
+import heapq
+import itertools
 import math
+from functools import cache
 
 import pytest
 import torch
 from chapters import cells, prose
 from oracles import seeded
+from torch import Tensor
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from pcltut.explorables.garment import garment, garment_model
@@ -50,6 +54,14 @@ def test_the_twelve_lines_are_twelve_and_give_the_gradients_of_the_package():
     package = LPC(7, 0.01, warm_start="prior").gradients(model, None, x, generator=seeded(2)).model
     for mine, theirs in zip(by_hand, package, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)
+
+
+def test_the_sampler_takes_seven_lines():
+    (source,) = (cell.source for cell in cells(3) if "def langevin" in cell.source)
+    function = ast.parse(source).body[0]
+    documentation = function.body[0]
+    assert function.end_lineno - (documentation.end_lineno - documentation.lineno + 1) == 7
+    assert "the sampler in seven lines" in prose(3)
 
 
 def test_predictive_coding_is_temperature_zero_and_draws_nothing(toy, observed):
@@ -105,9 +117,47 @@ def test_a_margin_of_k_widens_the_stiffest_variance_by_k_over_k_minus_one(toy, o
     assert "1.27 times" in prose(3) and "1.13 times" in prose(3)
 
 
-def test_a_wall_of_four_nats_is_climbed_once_in_so_many_tries():
-    assert round(math.exp(4)) == 55 and round(math.exp(4 / 4)) == 3
-    assert "one in 55 at temperature 1, and one in three at temperature 4" in prose(3)
+@cache
+def energies() -> tuple[Tensor, Tensor]:
+    """The places of a grid `[161, 161, 2]` of the garment's latents, and their energies with four rows seen."""
+    model, seen = garment_model(4).double(), garment()[..., :4, :].double()
+    axes = torch.linspace(-3, 1.6, 161, dtype=torch.float64), torch.linspace(-1.5, 2.5, 161, dtype=torch.float64)
+    grid = torch.cartesian_prod(*axes)
+    return grid.view(161, 161, 2), -model.log_joint(seen, grid[:, None])[:, 0].detach().view(161, 161)
+
+
+def lowest_pass(energy: list[list[float]], start: tuple[int, int], end: tuple[int, int]) -> float:
+    """The height of the lowest way from `start` to `end`, over neighbors on the grid: the lowest shore floods first."""
+    shore, seen = [(energy[start[0]][start[1]], start)], {start}
+    while shore:
+        height, (i, j) = heapq.heappop(shore)
+        if (i, j) == end:
+            return height
+        for place in itertools.product((i - 1, i, i + 1), (j - 1, j, j + 1)):
+            if place not in seen and all(0 <= index < len(energy) for index in place):
+                seen.add(place)
+                heapq.heappush(shore, (max(height, energy[place[0]][place[1]]), place))
+    raise AssertionError("no way")
+
+
+def test_the_wall_is_more_than_four_nats_high_from_both_sides():
+    grid, energy = energies()
+    coat = grid[..., 0] > -0.65
+    floors = [divmod(energy.where(side, torch.inf).argmin().item(), 161) for side in (coat, ~coat)]
+    height = lowest_pass(energy.tolist(), *floors)
+    walls = [height - energy[floor].item() for floor in floors]
+    assert walls == pytest.approx([4.7, 4.2], abs=0.05)
+    assert "Seen from the coat the wall is 4.7 nats high, from the trousers 4.2" in prose(3)
+    assert round(math.exp(4.7), -1) == 110 and round(math.exp(4.7 / 4)) == 3
+    assert "one in 110 at temperature 1, and one in three at temperature 4" in prose(3)
+
+
+def test_at_the_trousers_the_energy_is_stiffer_than_its_gauss_newton_curvature():
+    model, seen = garment_model(4).double(), garment()[..., :4, :].double()
+    floor = torch.tensor([-1.505, 0.45], dtype=torch.float64)
+    hessian = torch.autograd.functional.hessian(lambda z: -model.log_joint(seen, z[None]).sum(), floor)
+    k = 2 / (0.01 * torch.linalg.eigvalsh(hessian)[-1].item())
+    assert math.sqrt(k / (k - 1)) == pytest.approx(1.16, abs=0.005) and "gives 1.16" in prose(3)
 
 
 def test_at_the_trousers_steps_of_a_tenth_are_beyond_the_limit():

@@ -42,6 +42,12 @@ def of_states(shown: dict[str, Any], model: LinearGaussian, x: torch.Tensor, num
     return torch.stack([shown["bound"](model, x, law).mean() for law in laws]).mean()
 
 
+def of_all(shown: dict[str, Any], model: LinearGaussian, x: torch.Tensor, num_steps: int) -> torch.Tensor:
+    """The mean of the bounds of z_0 .. z_{T-1}, with their laws following the model."""
+    laws = [shown["chain_law"](model, x, t) for t in range(num_steps)]
+    return torch.stack([shown["bound"](model, x, law).mean() for law in laws]).mean()
+
+
 def collected(shown: dict[str, Any], value: float, mean_square: float, num_steps: int) -> float:
     """The slope for a weight; both are equal, and it depends on the data through their mean square alone."""
     model = weights(value)
@@ -91,6 +97,23 @@ def test_the_learner_rests_below_the_top_of_its_bound_and_below_the_best_weights
     top = values[heights.index(max(heights))]
     assert rest < top - 0.05
     assert top < 2.0  # where the variance of x is that of the data, w_1^2 + w_2^2 + 1 = 9
+
+
+def test_the_learner_rests_at_weights_of_length_2_13_and_the_bound_has_its_top_at_2_80(shown):
+    rest, top, datum = 2.13 / 2**0.5, 2.80 / 2**0.5, 3 * torch.ones_like(X)
+    assert collected(shown, rest - 0.01, 9.0, 10) > 0 > collected(shown, rest + 0.01, 9.0, 10)
+    for num_steps, height in ((10, -3.48), (5, -4.42)):
+        heights = [of_all(shown, weights(value), datum, num_steps).item() for value in (top - 0.02, top, top + 0.02)]
+        assert heights[1] == max(heights) == pytest.approx(height, abs=0.005)
+
+
+def test_with_five_steps_the_bound_would_rise_by_a_nat_and_the_cut_keeps_the_learner_down(shown):
+    small, datum = weights(0.05), 3 * torch.ones_like(X)
+    bottom = of_all(shown, small, datum, 5)
+    slope = grad(bottom, small.weight)[0].mean().item()
+    assert slope / 0.05 == pytest.approx(0.59, abs=0.01)
+    assert of_all(shown, weights(2.8 / 2**0.5), datum, 5) - bottom == pytest.approx(1.0, abs=0.02)
+    assert all(collected(shown, value, 9.0, 5) < 0 for value in (0.1, 0.5, 1.0, 1.5, 2.0, 2.5))
 
 
 def test_small_steps_obey_detailed_balance_up_to_the_power_three_halves():

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from exercises.chapter_04 import TOY, X
+from answers.chapter_04 import TOY, X
 from oracles import seeded
 
 from pcltut import check
-from pcltut.check.answers import Between, Check, index_lists, numbers
+from pcltut.check.answers import TOO_FEW_DIGITS, Between, Check, index_lists, numbers
 from pcltut.evaluation import ula_path_bound
 from pcltut.models import DiagonalGaussian
 
@@ -24,8 +24,8 @@ each_table = pytest.mark.parametrize("id", TABLES)
 
 @functools.cache
 def answers(kind: str, chapter: str) -> dict[str, list] | list[tuple[str, object, str]]:
-    """What `tests/exercises/chapter_NN.py` derives: the `right` answers, or the `wrong` ones with their hints."""
-    return getattr(importlib.import_module(f"exercises.chapter_{int(chapter):02d}"), kind)()
+    """What `tests/answers/chapter_NN.py` derives: the `right` answers, or the `wrong` ones with their hints."""
+    return getattr(importlib.import_module(f"answers.chapter_{int(chapter):02d}"), kind)()
 
 
 def wrong(id: str) -> list[tuple[object, str]]:
@@ -106,6 +106,12 @@ def test_floats_have_a_tolerance_ranges_have_ends_and_counts_are_met() -> None:
     assert [about(answer) for answer in (98.1, 102, 49.1, 0, -7, 97)] == [None, None, "half", "sign", "sign", "no"]
     count = Check(100, (Between(99, 100), "whole"), otherwise="no", tolerance=0.02)
     assert [count(answer) for answer in (100, 99.9, 99, 98.9, 101)] == [None, "whole", "whole", "no", "no"]
+
+
+def test_a_right_answer_with_too_few_digits_is_asked_for_more() -> None:
+    pair = Check((0.62345, 7), ((0.5, 7), "half"), otherwise="no")
+    assert [pair(answer) for answer in ([0.623, 7], [0.6, 7], [0.62, 7])] == [None, TOO_FEW_DIGITS, TOO_FEW_DIGITS]
+    assert [pair(answer) for answer in ([0.61, 7], [0.62, 8], [0.5, 7])] == ["no", "no", "half"]
 
 
 def test_the_first_mistake_speaks_and_an_ellipsis_matches_all() -> None:

@@ -171,7 +171,10 @@ def test_executing_twice_gives_the_same_bytes(tmp_path: Path, capsys: pytest.Cap
     assert written[0] == written[1]
 
     costs = (tmp_path / "results" / "costs.json").read_bytes()
-    assert json.loads(costs)["99_scratch"].keys() == {"cpu_seconds", "peak_memory_mb", "probe_steps_per_second"}
+    known = {"cpu_seconds", "peak_memory_mb", "probe_steps_per_second", "executed", "machine", "versions", "commit"}
+    assert json.loads(costs)["99_scratch"].keys() == known
+    status = (tmp_path / "status.md").read_text(encoding="utf-8")
+    assert "[](99_scratch.ipynb) | 20" in status and "torch 2." in status
     book = ["--book", str(tmp_path)]
     assert tool.main([*book, "99"]) == 0 and "99_scratch: fresh" in capsys.readouterr().out
     assert tool.main([*book, "--check"]) == 0

@@ -154,15 +154,17 @@ def test_the_fixed_parts_are_there(chapter: Chapter) -> None:
         assert heading in chapter.headings, f"no heading {heading!r}: {chapter.headings}"
 
 
+def before_the_exercises(chapter: Chapter) -> list:
+    """The code cells that a reader meets before the exercises."""
+    sources = [cell.source for cell in chapter.notebook.cells]
+    (end,) = [number for number, source in enumerate(sources) if re.search(r"^## Exercises$", source, re.MULTILINE)]
+    return [cell for cell in chapter.notebook.cells[:end] if cell.cell_type == "code"]
+
+
 def visible_code(chapter: Chapter) -> list[str]:
     """The lines of code that a reader of the page sees before the exercises; blank ones do not count."""
-    lines = []
-    for cell in chapter.notebook.cells:
-        if cell.cell_type == "markdown" and re.search(r"^## Exercises$", cell.source, flags=re.MULTILINE):
-            break
-        if cell.cell_type == "code" and "hide-input" not in cell.metadata.get("tags", []):
-            lines += [line for line in cell.source.splitlines() if line.strip()]
-    return lines
+    cells = [cell for cell in before_the_exercises(chapter) if "hide-input" not in cell.metadata.get("tags", [])]
+    return [line for cell in cells for line in cell.source.splitlines() if line.strip()]
 
 
 def test_the_idea_stands_before_its_proof(chapter: Chapter) -> None:
@@ -176,24 +178,14 @@ def test_a_question_leads_to_the_next_chapter(chapter: Chapter) -> None:
         assert re.search(r"\*\*Next:\*\*", chapter.prose), "no line that begins with **Next:**"
 
 
-def test_exercises_have_a_check_and_a_solution(chapter: Chapter) -> None:
-    exercises = re.findall(r"^[`:]{3,}\{exercise(?:-start)?\}", chapter.prose, flags=re.MULTILINE)
-    solutions = re.findall(r"^[`:]{3,}\{solution(?:-start)?\}", chapter.prose, flags=re.MULTILINE)
-    assert exercises and len(solutions) == len(exercises), f"{len(exercises)} exercises, {len(solutions)} solutions"
-    source = "\n".join(cell.source for cell in chapter.code)
-    checked = set(re.findall(r"\bexercise\(\s*[\"']([\d.]+)[\"']", source + chapter.prose))
-    assert len(checked) >= len(exercises), f"{len(exercises)} exercises, self-checks for {sorted(checked)}"
-    assert {id.split(".")[0] for id in checked} == {str(int(chapter.name[:2]))}
-
-
 def test_few_cells_define_anything(chapter: Chapter) -> None:
     """The code lives in pcltut; a chapter defines only what it is about."""
-    defining = []
-    for cell in chapter.code:
+    defining, cells = [], before_the_exercises(chapter)
+    for cell in cells:
         python = re.sub(r"^\s*[%!].*$", "", cell.source, flags=re.MULTILINE)
         if any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in ast.walk(ast.parse(python))):
             defining.append(cell.execution_count)
-    assert len(defining) <= max(2, 0.15 * len(chapter.code)), f"cells {defining} define functions or classes"
+    assert len(defining) <= max(2, 0.15 * len(cells)), f"cells {defining} define functions or classes"
 
 
 def test_costs_were_measured(chapter: Chapter) -> None:

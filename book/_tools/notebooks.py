@@ -9,23 +9,21 @@ is only normalized, which changes nothing when nothing changed.
 """
 
 import argparse
-import functools
 import hashlib
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import costs
 import nbformat
+from costs import write
 from freshness import BOOK, ROOT, code_cells, is_fresh, output_hash, source_hash
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-
-from pcltut.files import write_text
 
 TOOLS = Path(__file__).resolve().parent
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
@@ -148,14 +146,6 @@ def to_text(notebook) -> str:
     return nbformat.writes(notebook).rstrip("\n") + "\n"
 
 
-def write(path: Path, text: str) -> bool:
-    """Write `text` unless the file holds it already; a reader never sees half a file."""
-    if path.is_file() and path.read_bytes() == text.encode():
-        return False
-    write_text(path, text)
-    return True
-
-
 # --- execution ---
 
 
@@ -215,44 +205,6 @@ def refuse(notebook) -> None:
             raise NotebookError(f"code cell {number} has the caption of a figure and shows none:\n{cell.source}")
 
 
-# --- measured costs ---
-
-
-def record_cost(name: str, cost: dict, book: Path) -> None:
-    """Merge `cost` into results/costs.json, and rewrite the table of all chapters that the front page shows."""
-    file = book / "results" / "costs.json"
-    costs = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    costs[name] = costs.get(name, {}) | cost
-    costs = {key: costs[key] for key in sorted(costs) if (book / f"{key}.ipynb").is_file()}
-    write(file, json.dumps(costs, indent=1, sort_keys=True) + "\n")
-    write(book / "results" / "costs.md", cost_table(costs))
-
-
-@functools.cache
-def probe() -> float:
-    """This machine's speed, the unit in which `python -m pcltut doctor` scales costs measured here."""
-    code = "from pcltut.cli.probe import steps_per_second; print(steps_per_second(2, num_threads=1))"
-    environment = kernel_environment(gpu=False, ipython="")
-    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
-    return round(float(done.stdout), 1)
-
-
-def cost_table(costs: dict) -> str:
-    """The costs of all chapters as a table; a column that no chapter has a value for is left out."""
-    columns = {
-        "CPU time, one thread": [f"{cost['cpu_seconds']:.0f} s" for cost in costs.values()],
-        "GPU time": [
-            f"{cost['gpu_seconds']:.0f} s ({cost['gpu_name']})" if "gpu_seconds" in cost else ""
-            for cost in costs.values()
-        ],
-        "Peak memory": [f"{cost['peak_memory_mb'] / 1024:.1f} GB" for cost in costs.values()],
-    }
-    columns = {name: cells for name, cells in columns.items() if any(cells)}
-    names = [f"[](../{key}.ipynb)" for key in costs]
-    rows = [("Chapter", *columns), ("---",) * (1 + len(columns)), *zip(names, *columns.values(), strict=True)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
 # --- the command ---
 
 
@@ -273,7 +225,7 @@ def process(path: Path, force: bool, gpu: bool) -> None:
     if gpu:
         cost = execute(notebook, path.parent, gpu=True)
         seconds = round(time.perf_counter() - start, 1)
-        record_cost(name, {"gpu_seconds": seconds, "gpu_name": cost["gpu_name"]}, path.parent)
+        costs.record(name, {"gpu_seconds": seconds, "gpu_name": cost["gpu_name"]}, path.parent)
         print(f"{name}: {seconds} s on {cost['gpu_name']}", flush=True)
         return
     if force or not is_fresh(notebook, name):
@@ -283,7 +235,9 @@ def process(path: Path, force: bool, gpu: bool) -> None:
         hashes = {"source_hash": source_hash(notebook, name), "output_hash": output_hash(notebook)}
         notebook.metadata["pcltut"] = nbformat.from_dict(hashes)
         write(path, to_text(notebook))
-        record_cost(name, cost | {"probe_steps_per_second": probe()}, path.parent)
+        environment = tuple(kernel_environment(gpu=False, ipython="").items())
+        measured = cost | {"probe_steps_per_second": costs.probe(environment)} | costs.of_this_run()
+        costs.record(name, measured, path.parent)
         print(f"{name}: {cost['cpu_seconds']} s CPU, peak {cost['peak_memory_mb']} MB", flush=True)
     else:
         normalize(notebook)

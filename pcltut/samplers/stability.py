@@ -27,8 +27,9 @@ def stability_margin(
 
     .. math:: \frac{2}{\gamma \, \lambda_{max}(M^{1/2} H M^{1/2})}
 
-    with H the model's (Gauss-Newton) curvature at `z`, the largest over the images. Below 1 the chain diverges; see
-    :eq:`eq-stability`. Power iteration approaches lambda_max from below, so the margin is an estimate from above.
+    with H the model's (Gauss-Newton) curvature at `z`, the largest over the images. Below 1 a chain on a Gaussian
+    diverges, :eq:`eq-stability`, and elsewhere the stiff directions are sampled badly. Power iteration approaches
+    lambda_max from below, so the margin is an estimate from above.
 
     Args:
         x: images; the first 32 are used.

@@ -105,7 +105,7 @@ def exchange(row: str, seconds: dict[str, float]) -> float:
     """Seconds that a step of a row spends on what the processes exchange."""
     num_steps = int(row.rpartition(" ")[2]) if row not in (ALL, SMALL) else 0
     if row.startswith("incremental"):
-        return num_steps * seconds[ALL]
+        return (num_steps + 1) / 2 * seconds[ALL]  # the decoder's at each state, the encoder's once; of one size here
     return seconds[ALL] + (num_steps * seconds[SMALL] if row.startswith("M of all") else 0.0)
 
 

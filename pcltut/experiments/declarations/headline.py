@@ -16,8 +16,9 @@ BOTH_RATES = {"learning_rate": RATES, "encoder_learning_rate": RATES}
 
 # One and a half decades of step sizes around what worked in pilot runs on the validation split. Without M a Langevin
 # step is a length squared in units of z, and follows the likelihood's learned variance down, since the curvature grows
-# as that falls: gamma (sigma / sigma_0)^2, the same rule for every such row. A shared M follows by itself, and so does
-# Hoffman's acceptance test; its leapfrog step is a length.
+# as that falls: gamma (sigma / sigma_0)^2, the same rule for every such row. A shared M follows in part by itself.
+# Hoffman's leapfrog step is a length, and fixed: the Metropolis test refuses proposals that have become too long, it
+# does not shorten the step, and at the end of 1,600 updates it refuses them all (chapter 9 says so).
 PLAIN_STEPS = (1.5e-3, 4.7e-2, "log")
 SCALED_STEPS = (2e-2, 6.3e-1, "log")
 LEAPFROG_STEPS = (1e-2, 3.2e-1, "log")

@@ -23,7 +23,7 @@ export class Explorable {
     this.undo = [];
     this.canvases = [];
     this.drawings = element("div", { class: "drawings" });
-    this.controls = element("div", { class: "controls" });
+    this.controls = element("div", { class: "settings" });
     this.sentence = element("p", { class: "sentence", "aria-live": "polite" });
     this.caption = element("figcaption", {}, model.get("caption"));
     const parts = [this.drawings, this.controls, this.sentence, this.caption];

@@ -25,7 +25,7 @@ def right() -> dict[str, list]:
     forged = forged_features(full_covariance=True)
     return {
         "8.1": [math.log(1000), 6.91, torch.tensor(1000.0).log()],
-        "8.2": [expected_coverage(1000, 250, 5), 0.673, torch.tensor(0.673)],
+        "8.2": [expected_coverage(100, 25, 5), 0.682, torch.tensor(0.682)],
         "8.3": [4416, (2 * 64 + 64 * 65 / 2) / 0.5, 4416.0],
         "8.4": [[5.9, 0.04], torch.tensor([6.5, 0.05]), forged],
     }
@@ -39,12 +39,14 @@ def wrong() -> list[tuple[str, object, str]]:
         ("8.1", -math.log(1000), "how much is lost"),
         ("8.1", -math.log(0.999), "99.9 %"),
         ("8.1", 1000, "alpha = 1 / 1000"),
-        ("8.2", expected_coverage(1000, 1000, 5), "here m = 250"),
-        ("8.2", expected_coverage(250, 1000, 5), "exchange n and m"),
-        ("8.2", 1 - expected_coverage(1000, 250, 5), "stays empty"),
-        ("8.2", expected_coverage(1000, 250, 1), "k = 5 factors"),
+        ("8.2", expected_coverage(100, 100, 5), "here m = 25"),
+        ("8.2", expected_coverage(25, 100, 5), "exchange n and m"),
+        ("8.2", 1 - expected_coverage(100, 25, 5), "stays empty"),
+        ("8.2", expected_coverage(100, 25, 1), "k = 5 factors"),
         ("8.2", 1, "exchange n and m"),
-        ("8.2", 0.5, "Put n = 1000"),
+        ("8.2", 1 - math.prod((100 - i) / (125 - i) for i in range(5)), "begins at i = 1"),
+        ("8.2", 1 - (100 / 125) ** 5, "with replacement"),
+        ("8.2", 0.5, "Put n = 100"),
         ("8.3", 64 * 65 / 2 / 0.5, "left out the means"),
         ("8.3", (64 + 64 * 65 / 2) / 0.5, "two means"),
         ("8.3", (2 * 64 + 64**2) / 0.5, "symmetric"),
