@@ -109,7 +109,9 @@ def test_files_are_short(path: Path) -> None:
 
 @each(SOURCES + TOOLS + TESTS)
 def test_nothing_is_left_for_later(path: Path) -> None:
-    marks = ["TO" + "DO", "FIX" + "ME", "X" + "XX", "NotImplemented" + "Error", "place" + "holder"]
+    marks = ["TO" + "DO", "FIX" + "ME", "X" + "XX", "place" + "holder"]
+    if path.name not in ("code.py", "assignments.py", "test_assignments.py"):  # which are about the stubs of exercises
+        marks.append("NotImplemented" + "Error")
     text = path.read_text(encoding="utf-8")
     assert not [mark for mark in marks if mark in text]
 

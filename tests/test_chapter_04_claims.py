@@ -112,7 +112,8 @@ def test_with_five_steps_the_bound_would_rise_by_a_nat_and_the_cut_keeps_the_lea
     bottom = of_all(shown, small, datum, 5)
     slope = grad(bottom, small.weight)[0].mean().item()
     assert slope / 0.05 == pytest.approx(0.59, abs=0.01)
-    assert of_all(shown, weights(2.8 / 2**0.5), datum, 5) - bottom == pytest.approx(1.0, abs=0.02)
+    top = of_all(shown, weights(2.8 / 2**0.5), datum, 5)
+    assert (top - bottom).item() == pytest.approx(1.0, abs=0.02)
     assert all(collected(shown, value, 9.0, 5) < 0 for value in (0.1, 0.5, 1.0, 1.5, 2.0, 2.5))
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from pcltut.files import package_commit, write_text
 
+REFERENCE = 120.0  # steps of the speed probe a second, on the machine whose seconds are shown
+
 STATUS = """\
 ---
 myst:
@@ -30,8 +32,10 @@ soon as a notebook's code, or the code in `pcltut` that it runs, has changed sin
 
 {table}
 
-Seconds are CPU time on one thread. A `+` after a commit: the package had changes that were committed together with the
-notebook. Outputs are compared again, number by number, whenever the tests run (`make test`).
+Seconds are CPU time on one thread, scaled by a speed probe taken at the same time to a machine that makes {speed:.0f}
+of its steps a second (`python -m pcltut doctor` says how many yours makes). A `+` after a commit: the package had
+changes that were committed together with the notebook. Outputs are compared again, number by number, whenever the
+tests run (`make test`).
 """
 
 
@@ -43,7 +47,10 @@ def record(name: str, cost: dict, book: Path) -> None:
     costs = {key: costs[key] for key in sorted(costs) if (book / f"{key}.ipynb").is_file()}
     write(file, json.dumps(costs, indent=1, sort_keys=True) + "\n")
     write(book / "results" / "costs.md", table(cost_columns(costs), [f"../{key}.ipynb" for key in costs]))
-    write(book / "status.md", STATUS.format(table=table(status_columns(costs), [f"{key}.ipynb" for key in costs])))
+    write(
+        book / "status.md",
+        STATUS.format(speed=REFERENCE, table=table(status_columns(costs), [f"{key}.ipynb" for key in costs])),
+    )
 
 
 def of_this_run() -> dict:
@@ -54,9 +61,15 @@ def of_this_run() -> dict:
     return {"executed": today, "machine": machine, "versions": versions, "commit": package_commit()}
 
 
+def at_reference_speed(cost: dict, steps_per_second: float) -> dict:
+    """A measured cost in the seconds of the reference machine: this one may be slow, or busy with other work."""
+    seconds = round(cost["cpu_seconds"] * steps_per_second / REFERENCE, 1)
+    return cost | {"cpu_seconds": seconds, "probe_steps_per_second": REFERENCE}
+
+
 @functools.cache
 def probe(environment: tuple[tuple[str, str], ...]) -> float:
-    """This machine's speed, the unit in which `python -m pcltut doctor` scales costs measured here."""
+    """This machine's speed at present."""
     code = "from pcltut.cli.probe import steps_per_second; print(steps_per_second(2, num_threads=1))"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=dict(environment), check=True, capture_output=True, text=True)

@@ -236,7 +236,7 @@ def process(path: Path, force: bool, gpu: bool) -> None:
         notebook.metadata["pcltut"] = nbformat.from_dict(hashes)
         write(path, to_text(notebook))
         environment = tuple(kernel_environment(gpu=False, ipython="").items())
-        measured = cost | {"probe_steps_per_second": costs.probe(environment)} | costs.of_this_run()
+        measured = costs.at_reference_speed(cost, costs.probe(environment)) | costs.of_this_run()
         costs.record(name, measured, path.parent)
         print(f"{name}: {cost['cpu_seconds']} s CPU, peak {cost['peak_memory_mb']} MB", flush=True)
     else:

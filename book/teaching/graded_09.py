@@ -67,9 +67,9 @@ VARIANTS = [
             "mean difference? Assign the number to `answer`."
         ),
         numbers={
-            "own": [5, 6, 10],
-            "other": [12, 18],
-            "correlation": [0.4, 0.7, 0.9],
+            "own": [3, 8, 10],
+            "other": [14, 16],
+            "correlation": [0.5, 0.7, 0.9],
         },
         solution=seeds_that_pairing_saves,
         wrong=lambda own, other, correlation: 1 / (1 - correlation),
