@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 import torch
-from chapters import cells
+from chapters import cells, prose
 from oracles import normal, seeded
 from torch.autograd import grad
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from pcltut.models import LinearGaussian
+from pcltut.models import DiagonalGaussian, LinearGaussian
+from pcltut.objectives import iwae_bound
 from pcltut.training import LPC
 
 pytestmark = pytest.mark.usefixtures("no_shape_checks")  # they cost more than these small matrix products
@@ -126,3 +127,18 @@ def test_small_steps_obey_detailed_balance_up_to_the_power_three_halves():
         quotient = (there.square() - back.square()) / (4 * step)
         missed.append((quotient - (end**4 - start**4) / 4).abs().mean())
     assert missed[0] / missed[1] == pytest.approx(8, rel=0.1)
+
+
+def test_over_twenty_seeds_the_bound_of_a_thousand_draws_lies_below_the_evidence() -> None:
+    model = LinearGaussian(torch.full((1, 2), 2.0, dtype=torch.float64)).requires_grad_(False)
+    x, zeros = torch.full((1, 1), 4.0, dtype=torch.float64), torch.zeros(500, 2, dtype=torch.float64)
+    start = DiagonalGaussian(mean=zeros, log_scale=zeros)
+    means = []
+    for seed in range(20):
+        noise = normal(1000, 500, 2, seed=seed)
+        means.append(iwae_bound(model, x.expand(500, 1), start, noise).mean())
+    means = torch.stack(means)
+    error = means.std().item() / 20**0.5
+    assert error < 0.001 and abs(means.mean().item() + 2.909) < 0.001 + 3 * error
+    assert means.mean() < model.log_evidence(x).item()
+    assert r"Over twenty other seeds it is $-2.909 \pm 0.001$" in prose(4)

@@ -40,7 +40,9 @@ def text_of(path: Path) -> str:
 
 
 def files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.suffix in READ and "third-party" not in path.parts)
+    """What is made from the chapters; the theme's scripts and styles, which come with it, are not."""
+    paths = (path for path in sorted(folder.rglob("*")) if path.suffix in READ)
+    return (path for path in paths if not {"third-party", "_static"} & set(path.parts))
 
 
 def found_in(folder: Path, secrets: dict[str, str]) -> dict[str, str]:
