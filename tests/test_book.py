@@ -269,12 +269,17 @@ def small_book(tmp_path_factory: pytest.TempPathFactory):
 
 def test_buttons_follow_the_public_address(small_book):
     hidden = small_book("")
-    assert not hidden.find_all("a", href=re.compile("colab|mybinder|/edit/|/issues/|github"))
+    assert not hidden.find_all("a", href=re.compile("colab|mybinder|codespaces|/edit/|/issues/|github"))
     shown = small_book("https://github.com/someone/some-book")
-    links = [link["href"] for link in shown.find_all("a", href=True)]
-    for wanted in ("colab.research.google.com/github/someone/some-book", "/edit/main/book/03_page.ipynb"):
-        assert any(wanted in link for link in links), f"no link to {wanted}"
-    assert any(link.rstrip("/") == "https://github.com/someone/some-book" for link in links)
+    links = {link["href"].rstrip("/") for link in shown.find_all("a", href=True)}
+    wanted = {
+        "https://github.com/someone/some-book",
+        "https://github.com/someone/some-book/edit/main/book/03_page.ipynb",
+        "https://colab.research.google.com/github/someone/some-book/blob/main/book/03_page.ipynb",
+        "https://mybinder.org/v2/gh/someone/some-book/main?urlpath=lab/tree/book/03_page.ipynb",
+        "https://codespaces.new/someone/some-book/tree/main?quickstart=1",
+    }
+    assert wanted <= links, f"no link to {wanted - links}"
 
 
 def test_without_vendored_scripts_the_page_falls_back_to_the_network(small_book):

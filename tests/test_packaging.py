@@ -101,13 +101,18 @@ def pip(command: str, *arguments: str) -> None:
 def packaged(source: Path) -> set[str]:
     """All files of the package, and the committed results, under the names that they have when installed."""
     files = {path.relative_to(source).as_posix() for path in source.glob("pcltut/**/*") if path.is_file()}
-    return files | {f"pcltut/results/{path.name}" for path in source.glob("book/results/*.json")}
+    return files | {f"pcltut/results/{path.name}" for path in results()}
+
+
+def results() -> list[Path]:
+    """What chapters read: tables and pictures, not the parts of a search that is still running."""
+    return [path for path in (ROOT / "book" / "results").iterdir() if path.suffix in {".json", ".npz"}]
 
 
 def test_a_wheel_holds_the_whole_package_its_data_and_the_results(source: Path, wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if not name.startswith("pcltut-")}
     assert names == packaged(source)
-    assert "pcltut/results/headline.json" in names
+    assert {"pcltut/results/headline.json", "pcltut/results/headline-samples.npz"} <= names
 
 
 def test_an_sdist_holds_what_a_wheel_is_made_of(source: Path, tmp_path: Path) -> None:
@@ -117,8 +122,7 @@ def test_an_sdist_holds_what_a_wheel_is_made_of(source: Path, tmp_path: Path) ->
     (archive,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
         names = {name.partition("/")[2] for name in tar.getnames()}
-    results = {f"book/results/{path.name}" for path in source.glob("book/results/*.json")}
-    assert results <= names
+    assert {f"book/results/{path.name}" for path in results()} <= names
     assert {name for name in packaged(source) if not name.startswith("pcltut/results/")} <= names
 
 
@@ -130,7 +134,7 @@ def test_an_installed_package_finds_its_results_from_anywhere(wheel: Path, tmp_p
 import importlib, json
 from pcltut.files import PACKAGE, package_commit, results_folder
 importlib.import_module("pcltut.results")
-found = sorted(path.name for path in results_folder().iterdir() if path.suffix == ".json")
+found = sorted(path.name for path in results_folder().iterdir() if path.suffix in (".json", ".npz"))
 print(json.dumps([str(PACKAGE), found, package_commit()]))
 """
     environment = {key: value for key, value in os.environ.items() if key != "PCLTUT_COMMIT"}
@@ -140,7 +144,7 @@ print(json.dumps([str(PACKAGE), found, package_commit()]))
     assert done.returncode == 0, done.stderr
     package, found, commit = json.loads(done.stdout)
     assert Path(package) == (tmp_path / "site" / "pcltut").resolve()
-    assert found == sorted(path.name for path in (ROOT / "book" / "results").glob("*.json"))
+    assert found == sorted(path.name for path in results())
     assert commit == "unknown"
 
 

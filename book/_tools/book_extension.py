@@ -2,7 +2,7 @@
 
 1. Scripts vendored by ``vendor.py`` are used instead of addresses on other hosts, so that the book works offline.
 2. Equations, figures and exercises are numbered by chapter, ``(3.1)``; a chapter's number is its file's prefix.
-3. Launch and edit buttons appear when the repository's address is known, and only then.
+3. Launch and edit buttons appear when the repository's address is known, and only then: Colab, Binder, codespaces.
 4. ``{chapter-head}`` shows the book's map with the chapter's part lit, and what the chapter costs.
 5. Explorables find anywidget's front end beside the pages.
 6. Markup of Sphinx and docutils that assistive technology cannot read is mended.
@@ -53,6 +53,18 @@ def show_buttons_if_published(app, config):
     for button in ("use_repository_button", "use_issues_button", "use_edit_page_button"):
         options[button] = published
     options["launch_buttons"]["colab_url"] = "https://colab.research.google.com" if published else ""
+    options["launch_buttons"]["binderhub_url"] = "https://mybinder.org" if published else ""
+
+
+def add_codespace(app, pagename, templatename, context, doctree):
+    """A third entry of the theme's launch menu: a codespace opens the whole repository, set up by `make book`."""
+    options = app.config.html_theme_options
+    for group in context.get("header_buttons", []):
+        if group.get("label") == "launch-buttons":
+            repository = options["repository_url"].rstrip("/").removeprefix("https://github.com/")
+            url = f"https://codespaces.new/{repository}/tree/{options['repository_branch']}?quickstart=1"
+            button = {"type": "link", "text": "Codespace", "tooltip": "Launch on GitHub Codespaces", "url": url}
+            group["buttons"].append(button | {"icon": "fab fa-github"})
 
 
 def number_by_chapter(app, env):
@@ -150,6 +162,7 @@ def setup(app):
     app.add_directive("book-map", BookMap)
     app.connect("html-page-context", describe_generated_pages)
     app.connect("html-page-context", mend_markup)
+    app.connect("html-page-context", add_codespace, priority=900)  # after the theme has made its menu
     app.connect("autodoc-skip-member", skip_field_aliases)
     app.connect("build-finished", add_anywidget)
     # The theme's icon script replaces <i> elements as they appear and so breaks the buttons of widgets.

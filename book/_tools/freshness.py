@@ -62,7 +62,7 @@ def source_hash(notebook, name: str, root: Path = ROOT) -> str:
     found = {"pcltut"}
     for cell in code_cells(notebook):
         digest.update(cell.source.encode() + b"\0")
-        python = re.sub(r"^\s*[%!].*$", "", cell.source, flags=re.MULTILINE)
+        python = re.sub(r"^(\s*)[%!].*$", r"\1pass", cell.source, flags=re.MULTILINE)  # IPython's own lines
         found.update(imports(ast.parse(python), ""))
         for results in re.findall(r"\bload_(?:results|search)\(\s*[\"']([\w-]+)[\"']", cell.source):
             for file in (f"{results}.json", f"{results}-tuning.json"):

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import costs
+import launch
 import nbformat
 from costs import write
 from freshness import BOOK, ROOT, code_cells, is_fresh, output_hash, source_hash
@@ -218,9 +219,16 @@ def notebook_paths(names: list[str], book: Path) -> list[Path]:
     return [path for path in paths if not stems or any(path.name.startswith(stem) for stem in stems)]
 
 
+def read(path: Path):
+    """The notebook as it should be: with a first cell that installs the package from the book's address, if any."""
+    notebook = nbformat.read(path, as_version=4)
+    launch.place(notebook, launch.requirement())
+    return notebook
+
+
 def process(path: Path, force: bool, gpu: bool) -> None:
     """Bring one notebook up to date, and say what was done."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read(path)
     name, start = path.stem, time.perf_counter()
     if gpu:
         cost = execute(notebook, path.parent, gpu=True)
@@ -255,7 +263,7 @@ def main(arguments: list[str] | None = None) -> int:
     paths, failures = notebook_paths(options.names, options.book.resolve()), 0
     for path in paths:
         if options.check:
-            if not is_fresh(nbformat.read(path, as_version=4), path.stem):
+            if not is_fresh(read(path), path.stem):
                 print(f"{path.stem}: stale, run make notebooks")
                 failures += 1
             continue
