@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_tools"))
@@ -34,6 +35,15 @@ def test_a_deck_has_15_to_25_slides_with_notes_and_the_explorable(source: Path) 
     assert all(len(note.split()) >= 12 for note in notes), min(notes, key=len)
     shown = [output for cell in made.cells for output in cell.get("outputs", []) if WIDGET in output.get("data", {})]
     assert shown, "the explorable stands on no slide"
+    assert not [cell.source for cell in made.cells if re.search(r"\{(show|code)", cell.source)], "{show} NAME"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_figures_keep_their_alt_texts(source: Path) -> None:
+    made = deck(source)
+    figures = BeautifulSoup(slides.page(made), "html.parser").select("img")
+    alts = [cell.metadata.alt for cell in made.cells if "show" in cell.metadata.get("tags", []) and cell.metadata.alt]
+    assert alts and [figure["alt"] for figure in figures] == alts
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)

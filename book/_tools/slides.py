@@ -18,7 +18,6 @@ import shutil
 import sys
 from importlib.resources import files
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
 
 import nbformat
 from nbconvert import SlidesExporter
@@ -76,11 +75,8 @@ def markdown(text: str, kind: str):
 def from_chapter(cell, how: str):
     """A copy of a cell that shows its outputs alone, or its code alone."""
     made = nbformat.from_dict(cell)
-    alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
-    for output in made.outputs:
-        if alt and (svg := output.get("data", {}).get("image/svg+xml")):
-            output.data["image/svg+xml"] = svg.replace("<svg ", f'<svg role="img" aria-label={quoteattr(alt)} ', 1)
-    made.metadata = nbformat.from_dict({"slideshow": {"slide_type": "-"}, "tags": [how]})
+    alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+    made.metadata = nbformat.from_dict({"slideshow": {"slide_type": "-"}, "tags": [how], "alt": alt})
     return made
 
 
