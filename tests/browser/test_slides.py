@@ -18,9 +18,10 @@ OVERFULL = """return Reveal.getSlides().map((slide, number) => {
   return [number + 1, slide.querySelector("h1, h2").textContent, slide.scrollHeight, slide.scrollWidth];
 }).filter(([number, title, height, width]) => height > 720 || width > 1280);"""
 SHOW = "Reveal.slide(Reveal.getSlides().findIndex((slide) => slide.querySelector('.pcltut-explorable')));"
-MOVE = """const input = document.querySelector(".present .pcltut-explorable input[type=range]");
+MOVE = """const input = document.querySelector(".present .pcltut-explorable :is(input[type=range], select)");
 window.told = input.closest(".pcltut-explorable").dataset.values;
-input.value = Number(input.value) < (Number(input.min) + Number(input.max)) / 2 ? input.max : input.min;
+if (input.options) input.selectedIndex = (input.selectedIndex + 1) % input.length;
+else input.value = Number(input.value) < (Number(input.min) + Number(input.max)) / 2 ? input.max : input.min;
 for (const kind of ["input", "change"]) input.dispatchEvent(new Event(kind, {bubbles: true}));"""
 
 
