@@ -20,7 +20,7 @@ from pcltut.experiments import (
 from pcltut.experiments.tables import best_scale
 
 RESULTS, SEARCH = load_results("headline"), load_search("headline")["methods"]
-SHORT = load_results("headline-320")
+SHORT, TIMED = load_results("headline-320"), load_results("headline-30s")
 CLAIM, INCREMENTAL = "lpc-jeffreys-shared", "lpc-incremental"
 OF_SAMPLES = ("frechet_extrapolated", "kernel_distance", "precision", "recall", "coverage")
 FITTED = tuple(f"{name}_fitted" for name in OF_SAMPLES)
@@ -128,6 +128,54 @@ NUMBERS += [
 ]
 
 
+def at_30s(key: str, column: str = "log_evidence") -> float:
+    return summarize(TIMED, key, "end", column).mean
+
+
+def lead_at_30s(key: str, column: str = "log_evidence", over: str = "vae") -> tuple[float, float]:
+    """Mean and half width of the difference in equal time."""
+    return difference(TIMED, key, "end", column, over)[:2]
+
+
+def batches_at_30s(key: str) -> int:
+    return next(run["curve"]["iteration"][-1] for run in TIMED["runs"] if run["method"] == key)
+
+
+def seconds_at_30s(key: str) -> float:
+    return TIMED["costs"]["seconds_an_iteration"][key] * batches_at_30s(key)
+
+
+NUMBERS += [
+    (
+        r"(\d),(\d+) for the VAE, (\d),(\d+) for IWAE\(10\), (\d),(\d+) for Hoffman's method, (\d),(\d+) for LPC with",
+        [part for key in ("vae", "iwae-10", "hoffman", CLAIM) for part in divmod(batches_at_30s(key), 1000)],
+    ),
+    (r"and (\d+) batches of twenty steps", [batches_at_30s(INCREMENTAL)]),
+    (r"Incremental LPC is (\d+) ± (\d+) nats ahead of the VAE and ahead of every", lead_at_30s(INCREMENTAL)),
+    (r"every other finalist, of LPC by (\d+) ± (\d+)", lead_at_30s(INCREMENTAL, over=CLAIM)),
+    (
+        r"of the five, (\d+) against the VAE's (\d+), and the largest recall",
+        [at_30s(key, FITTED[0]) for key in (INCREMENTAL, "vae")],
+    ),
+    (r"in precision behind, by (0\.\d+) ± (0\.\d+)", [abs(x) for x in lead_at_30s(INCREMENTAL, "precision_fitted")]),
+    (r"LPC is (\d+) ± (\d+) nats ahead of the VAE, but no longer", lead_at_30s(CLAIM)),
+    (r"distance is larger by (\d+) ± (\d+), and its coverage", lead_at_30s(CLAIM, FITTED[0])),
+    (r"after equal updates, is (\d+) behind in equal time", [-lead_at_30s("iwae-10")[0]]),
+    (r"row is (\d+) ± (\d+) nats ahead of the VAE, and the ruler", lead_at_30s("hoffman")),
+    (r"has a gap of (\d+) nats, and with 3,000", [at_30s("hoffman", "bdmc_gap")]),
+    (r"the lead is (\d+) ± (\d+)\.", lead_at_30s("hoffman", "log_evidence_3000")),
+    (
+        r"seconds are (\d+), incremental LPC's (\d+) and LPC's (\d+)",
+        [seconds_at_30s(key) for key in ("vae", INCREMENTAL, CLAIM)],
+    ),
+    (
+        r"in thirty of them (\d+) nats more than the VAE, .* and (0\.\d+) less precision",
+        [lead_at_30s(INCREMENTAL)[0], -lead_at_30s(INCREMENTAL, "precision_fitted")[0]],
+    ),
+    (r"\(in equal time (\d+) less\)", [-lead_at_30s("iwae-10")[0]]),
+]
+
+
 @pytest.mark.parametrize(("pattern", "expected"), NUMBERS, ids=[pattern for pattern, _ in NUMBERS])
 def test_numbers_in_prose(pattern: str, expected: list[float]):
     found = re.search(pattern, prose(9))
@@ -178,6 +226,34 @@ def test_the_second_best_trial_of_hoffmans_method_moves():
     assert [round(trial["curve"][-1]["log_evidence"], 1) for trial in (best, second)] == [24.6, 22.6]
     assert [round(trial["curve"][-1]["acceptance"], 2) for trial in (best, second)] == [0, 0.97]
     assert second["hyperparameters"]["step_size"] < 0.1 * best["hyperparameters"]["step_size"]
+
+
+def test_in_equal_time_the_incremental_form_leads_and_the_other_has_worse_samples_than_the_vae():
+    assert verdict(TIMED, INCREMENTAL, "end", ("log_evidence", *FITTED)) == "++.-+."
+    assert verdict(TIMED, INCREMENTAL, "end", OF_SAMPLES) == "....-"
+    for rival in TIMED["methods"].keys() - {INCREMENTAL}:
+        for column in ("log_evidence", FITTED[0], "recall_fitted"):
+            assert difference(TIMED, INCREMENTAL, "end", column, rival).excludes_zero, (rival, column)
+        assert lead_at_30s(INCREMENTAL, over=rival)[0] > 0 > lead_at_30s(INCREMENTAL, FITTED[0], rival)[0]
+        assert lead_at_30s(INCREMENTAL, "recall_fitted", rival)[0] > 0
+    assert verdict(TIMED, CLAIM, "end", ("log_evidence", *FITTED)) == "+--..-"
+    assert verdict(TIMED, CLAIM, "end", OF_SAMPLES) == "--+--"
+    assert 4 < batches_at_30s("vae") / batches_at_30s(CLAIM) < 4.3  # "four times as many"
+    assert [f"{value:.2f}"[1:] for value in (min(acceptances(TIMED)), max(acceptances(TIMED)))] == [".86", ".93"]
+
+
+def test_what_is_not_settled_in_equal_time():
+    searched = load_search("headline-30s")["methods"]
+    assert {key for key in searched if searched[key]["not_settled"]} == {"vae", "iwae-10", "hoffman"}
+    assert (
+        searched[INCREMENTAL]["hyperparameters"]["num_steps"]
+        == 20
+        == max(trial["hyperparameters"]["num_steps"] for trial in searched[INCREMENTAL]["trials"])
+    )
+    assert searched[CLAIM]["hyperparameters"]["num_steps"] == 7
+    best, doubled = searched[INCREMENTAL]["refinement"][:2]
+    assert doubled["hyperparameters"]["learning_rate"] == pytest.approx(2 * best["hyperparameters"]["learning_rate"])
+    assert round(doubled["curve"][-1]["log_evidence"]) == -943
 
 
 def test_what_is_not_settled_at_320_updates():

@@ -31,7 +31,7 @@ class ColorFeatures(nn.Module):
 def load_color_features(name: str, device: torch.device | str = "cpu") -> ColorFeatures:
     """A network for color images: "inception-v3" (2,048 features) or "dinov2" (the ViT-L/14, 1,024 features).
 
-    The Frechet distance on the first is FID (Heusel et al., 2017), on the second FDD (Stein et al., 2023). Library and
+    The Fréchet distance on the first is FID (Heusel et al., 2017), on the second FDD (Stein et al., 2023). Library and
     weights are not part of what this package installs: `pip install "torch-fidelity>=0.4"`; the weights (96 MB, and
     1.2 GB) are downloaded at the first call into torch's hub folder, DINOv2 together with its authors' code.
 

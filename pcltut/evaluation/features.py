@@ -23,7 +23,7 @@ class FeatureNet(nn.Module):
 
     Two convolutions (kernel 3, 32 and 64 channels, ReLU, each followed by maximum pooling to half the side), a linear
     layer to the 64 features :math:`h`, and a linear layer on SiLU(h) to the ten classes. The features are taken before
-    their nonlinearity, so that none of them is constant and their law is closer to a normal one, as the Frechet
+    their nonlinearity, so that none of them is constant and their law is closer to a normal one, as the Fréchet
     distance wants it.
 
     The choices are ours: distances on these features are to be compared with one another only, and are not an FID,

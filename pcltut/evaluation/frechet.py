@@ -1,4 +1,4 @@
-"""The Frechet distance between two sets of features, and what it would be with samples without end."""
+"""The Fréchet distance between two sets of features, and what it would be with samples without end."""
 
 import torch
 from jaxtyping import Float
@@ -16,7 +16,7 @@ def frechet_distance(real: Float[Tensor, "n features"], fake: Float[Tensor, "m f
     .. math:: |m_1 - m_2|^2 + \mathrm{tr}\bigl(S_1 + S_2 - 2\,(S_1^{1/2} S_2 S_1^{1/2})^{1/2}\bigr)
 
     See :eq:`eq-frechet`. Source: Heusel et al. (2017), who take the features from Inception-v3 and call it FID; on
-    another network it is the Frechet distance on that network's features. Computed in double precision; the trace of
+    another network it is the Fréchet distance on that network's features. Computed in double precision; the trace of
     the root is the sum of the singular values of :math:`S_1^{1/2} S_2^{1/2}`, which also holds for covariances without
     full rank.
 
@@ -39,7 +39,7 @@ def frechet_distance_extrapolated(
     generator: torch.Generator,
     max_parts: int = 4,
 ) -> float:
-    r"""The Frechet distance extrapolated to infinitely many samples of both laws.
+    r"""The Fréchet distance extrapolated to infinitely many samples of both laws.
 
     Its bias falls in proportion to one over the number of samples. So it is computed from all samples, and from halves,
     thirds and quarters of both sets (mean over the parts), and a straight line through these in the number of parts k

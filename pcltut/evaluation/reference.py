@@ -27,7 +27,7 @@ class SampleQuality(NamedTuple):
 def sample_quality(
     real: Float[Tensor, "n features"], fake: Float[Tensor, "m features"], *, generator: torch.Generator
 ) -> SampleQuality:
-    """Frechet distance, the same extrapolated, density and coverage (5 neighbors).
+    """Fréchet distance, the same extrapolated, density and coverage (5 neighbors).
 
     Args:
         real: features of images that no model was trained on.

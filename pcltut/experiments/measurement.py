@@ -37,8 +37,8 @@ class Metric(NamedTuple):
 
 
 SAMPLE_METRICS = {
-    "frechet": Metric("Frechet", False, 1),
-    "frechet_extrapolated": Metric("Frechet (inf)", False, 1),
+    "frechet": Metric("Fréchet", False, 1),
+    "frechet_extrapolated": Metric("Fréchet (inf)", False, 1),
     "kernel_distance": Metric("kernel", False, 3),
     "precision": Metric("precision", True, 3),
     "recall": Metric("recall", True, 3),

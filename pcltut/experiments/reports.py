@@ -60,7 +60,7 @@ def sections(results: Mapping[str, Any], search: Mapping[str, Any] | None = None
             means, differences = means_table(results, at, columns), differences_table(results, at, columns)
             found.append((f"{title}, test split, {title_of(at)}", _short(means)))
             found.append((f"The same minus {baseline}, paired (* outside the 95 % interval)", _short(differences)))
-        found.append(("Places by Frechet distance and coverage", ranks_table(results, at)))
+        found.append(("Places by Fréchet distance and coverage", ranks_table(results, at)))
         found.append(("N(0, s^2 I) with the s that is best on validation", scales_table(results, at)))
         found.append(("Classes among the samples, in percent", classes_table(results, at)))
     if results["budgets"]:
@@ -71,7 +71,7 @@ def sections(results: Mapping[str, Any], search: Mapping[str, Any] | None = None
     found.append((title, cost_table(results)))
     if search is not None:
         found.append(("The search", search_table(search)))
-        found.append(("Best trials on validation, by the criterion and by Frechet distance", choices_table(search)))
+        found.append(("Best trials on validation, by the criterion and by Fréchet distance", choices_table(search)))
     runs = {f"{methods[run['method']]['name']}, seed {run['seed']}": [run["failed"]] for run in results["runs"]}
     failed = {name: why for name, why in runs.items() if why != [None]}
     found.append(("Runs that ended early", frame_of(failed, ["why"])))

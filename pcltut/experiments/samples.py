@@ -23,7 +23,7 @@ from pcltut.experiments.declaration import EvaluationBudget, Setting
 from pcltut.experiments.sources import decoded, feature_network, features_of, load
 from pcltut.models import GaussianEncoder, GenerativeModel
 
-PARTS = 4  # smallest parts in the extrapolation of the Frechet distance
+PARTS = 4  # smallest parts in the extrapolation of the Fréchet distance
 REFERENCE_IMAGES = 20_000
 MEASURES = ("frechet", "density", "coverage")
 ALL_MEASURES = (*MEASURES, "frechet_extrapolated", "kernel_distance", "precision", "recall")
@@ -60,7 +60,7 @@ class Judge(NamedTuple):
 def compare(
     real: Tensor, fake: Tensor, measures: Sequence[str] = ALL_MEASURES, *, generator: torch.Generator
 ) -> dict[str, float]:
-    """Measures of two sets of features; too few of them have no extrapolated Frechet distance."""
+    """Measures of two sets of features; too few of them have no extrapolated Fréchet distance."""
     if len(real) // PARTS <= real.shape[1]:
         measures = [name for name in measures if name != "frechet_extrapolated"]
     if not bool(torch.isfinite(fake).all()):

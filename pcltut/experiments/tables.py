@@ -123,17 +123,17 @@ def search_table(search: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def choices_table(search: Mapping[str, Any]) -> pd.DataFrame:
-    """One row a method: its best trial by the criterion, and what a choice by the Frechet distance would have given."""
+    """One row a method: its best trial by the criterion, and what a choice by the Fréchet distance would have given."""
     rows = {}
     for key, found in search["methods"].items():
         picked = (found["best_trial"], found["best_trial_by"].get("frechet", found["best_trial"]))
         last = [(found["trials"][trial]["curve"] or [{}])[-1] for trial in picked]
         rows[key] = [_number(row.get(name), 1) for name in ("log_evidence", "frechet") for row in last]
-    return frame_of(rows, ["log-evidence", "if by Frechet", "Frechet", "if by Frechet "])
+    return frame_of(rows, ["log-evidence", "if by Fréchet", "Fréchet", "if by Fréchet "])
 
 
 def ranks_table(results: Mapping[str, Any], at: str | int) -> pd.DataFrame:
-    """Places by Frechet distance and coverage, by either sampler and on both networks; 1 is the best."""
+    """Places by Fréchet distance and coverage, by either sampler and on both networks; 1 is the best."""
     columns, titles = [], []
     for metric in ("frechet_extrapolated", "coverage"):
         for sampler, sampler_title in SAMPLERS.items():
@@ -151,7 +151,7 @@ def ranks_table(results: Mapping[str, Any], at: str | int) -> pd.DataFrame:
 
 
 def scales_table(results: Mapping[str, Any], at: str | int) -> pd.DataFrame:
-    """Samples at draws of N(0, s^2 I), with the s whose Frechet distance on validation is the lowest, seed by seed."""
+    """Samples at draws of N(0, s^2 I), with the s whose Fréchet distance on validation is the lowest, seed by seed."""
     rows = {}
     for key, method in results["methods"].items():
         found = [best_scale(curve) for curve in values_by_seed(results, key, at, "over_scales").values()]
@@ -166,7 +166,7 @@ def scales_table(results: Mapping[str, Any], at: str | int) -> pd.DataFrame:
 
 
 def best_scale(curve: Mapping[str, Any]) -> dict[str, float]:
-    """The scale with the lowest Frechet distance on validation, and the test split's metrics there."""
+    """The scale with the lowest Fréchet distance on validation, and the test split's metrics there."""
     validation = [math.inf if value is None else value for value in curve["validation"]["frechet"]]
     best = validation.index(min(validation))
     return {"scale": curve["scale"][best], **{name: curve["test"][name][best] for name in CURVES}}

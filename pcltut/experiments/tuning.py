@@ -89,7 +89,7 @@ def neighbors(method: Method, hyperparameters: Mapping[str, Value]) -> list[dict
 def choose(experiment: Experiment, trials: Results, refinement: Results) -> dict[str, Any]:
     """The search as it is committed: all its runs, and each method's choice, the best point of its refinement.
 
-    Beside it, what a choice among the trials by another metric, a Frechet distance, would have been.
+    Beside it, what a choice among the trials by another metric, a Fréchet distance, would have been.
     """
     choices = {}
     for method in experiment.methods:

@@ -11,7 +11,7 @@ from pcltut.explorables.explorable import Explorable, script
 
 MEASURES = {
     "log_evidence": "log-evidence (nats)",
-    "frechet_extrapolated": "Frechet distance",
+    "frechet_extrapolated": "Fréchet distance",
     "kernel_distance": "kernel distance",
     "precision": "precision",
     "recall": "recall",

@@ -28,7 +28,7 @@ def lpc(start: str, name: str, preconditioner: str, step_size: float) -> Method:
 
 
 def color(data: str) -> Experiment:
-    """The comparison on one color set; the feature network is Inception-v3, so that the Frechet distance is FID."""
+    """The comparison on one color set; the feature network is Inception-v3, so that the Fréchet distance is FID."""
     rate = {"learning_rate": 1e-3}
     return Experiment(
         name=f"color-{data}",
