@@ -1,8 +1,32 @@
 """Self-checks of chapter 8, how good a generative model is."""
 
 import math
+from collections.abc import Callable
+
+import torch
 
 from pcltut.check.answers import Between, Check
+from pcltut.check.code import Code
+
+REAL = torch.tensor([[1.0, 0.0], [0.0, 2.0], [1.0, 1.0]], dtype=torch.float64)
+FAKE = torch.tensor([[2.0, 0.0], [0.0, 0.0]], dtype=torch.float64)
+KERNEL_DISTANCE = (1 + 1.5**3 + 2**3) / 3 + 1 - 2 * (2 * 2**3 + 4) / 6  # the pairs of these points, by hand
+
+
+def distance_of_few(my_kernel_distance: Callable) -> float:
+    """The kernel distance of three real and two fake features."""
+    return float(my_kernel_distance(REAL.clone(), FAKE.clone()))
+
+
+def shares_on_a_line(my_precision_recall: Callable) -> list[float] | None:
+    """Precision and recall of points on a line, for k = 1 and for k = 2."""
+    real = torch.tensor([[0.0], [1.0], [2.6], [10.0]], dtype=torch.float64)
+    fake = torch.tensor([[-1.5], [0.5], [4.3], [4.5]], dtype=torch.float64)
+    found = [my_precision_recall(real.clone(), fake.clone(), k) for k in (1, 2)]
+    if not all(isinstance(each, tuple | list) and len(each) == 2 for each in found):
+        return None
+    return [float(share) for each in found for share in each]
+
 
 CHECKS = {
     "8.1": Check(
@@ -53,5 +77,48 @@ CHECKS = {
         ),
         otherwise="Too high: the forged vectors need the whole covariance, and a full 64 dimensions.",
         form="Give two numbers in a list, the Fréchet distance and the density.",
+    ),
+    "8.5": Code(
+        distance_of_few,
+        KERNEL_DISTANCE,
+        (7.847222, "Each vector was paired with itself, too: leave the diagonals out, they are the bias."),
+        (-3.416667, "Without the diagonal there are n (n - 1) pairs left, not n^2: divide by their number."),
+        (-6.333333, "The product is divided by the number of features before 1 is added."),
+        (-0.583333, "That is the squared kernel; the third power sees the third moment."),
+        (-0.291667, "Add 1 to the product before you take the power, or the lower moments are lost."),
+        (1.791667, "The pairs of one real and one fake count twice: minus 2 times their mean."),
+        (-KERNEL_DISTANCE, "The sign is turned: pairs within a cloud count for the distance, pairs across against it."),
+        otherwise="Mean of k over different real pairs, plus over different fake pairs, minus twice over mixed ones.",
+        form="Return one number.",
+    ),
+    "8.6": Code(
+        shares_on_a_line,
+        (0.75, 0.5, 1, 0.75),
+        ((0.5, 0.75, 0.75, 1), "Precision comes first: the share of samples inside real balls."),
+        (
+            (0, 0, 0.75, 0.5),
+            "The ball reaches too little far: a point's nearest neighbor in its own cloud is the point itself, at "
+            "distance zero, so the k-th other one is number k + 1.",
+        ),
+        ((1, 0.75, ..., ...), "The ball reaches too far: to the k-th other point, not to the next one."),
+        (
+            (0.75, 0.75, ..., ...),
+            "That is precision twice, or coverage in the place of recall: recall has balls around the *samples*, and "
+            "asks whether a real image lies in one of them.",
+        ),
+        ((0, 0, 0, ...), "One ball is enough: inside *any* of them, not inside all."),
+        otherwise="Radius: distance to the k-th other point of the same cloud. A point counts if any ball holds it.",
+        form="Return two numbers: precision, recall.",
+    ),
+    "8.7": Check(
+        1.38,
+        (2.208, "That is for a thousand of each; you have four thousand samples."),
+        (0.8832, "That is for 2,500 of each; it is the mean of 1/N that counts, not the mean of N."),
+        (2.76, "Twice too much: each size brings half of what equal sizes would."),
+        (1.3, "You left out the means, which add p (1 / N_1 + 1 / N_2)."),
+        (0.08, "You left out the covariances."),
+        (0.00125 * (64 + 64 * 65), "The quarter is missing before the squared difference of the covariances."),
+        (0.552, "That is for four thousand of each; the real images are fewer."),
+        otherwise="Put p = 64, N_1 = 1000 and N_2 = 4000 into (1 / N_1 + 1 / N_2) (p + p (p + 1) / 4).",
     ),
 }

@@ -8,7 +8,7 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 CHAPTERS = sorted((Path(__file__).resolve().parents[2] / "book").glob("[0-9][0-9]_*.ipynb"))
 PAGES = [path for path in CHAPTERS if "from pcltut.explorables." in path.read_text(encoding="utf-8")]
-SETTINGS = [("light", 1280), ("dark", 1280), ("light", 390)]
+SETTINGS = [("light", 1280), ("dark", 390)]
 
 PAUSE = """for (const button of document.querySelectorAll(".pcltut-explorable button"))
   if (button.textContent === "Pause") button.click();"""
