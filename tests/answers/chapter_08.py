@@ -101,7 +101,7 @@ WRONG_SHARES = [
     (lambda real, fake, k: (share_of(fake, real, k - 1), share_of(real, fake, k - 1)), "number k + 1"),
     (lambda real, fake, k: (share_of(fake, real, k + 1), share_of(real, fake, k + 1)), "reaches too far"),
     (coverage_for_recall, "coverage in the place of recall"),
-    (lambda real, fake, k: (share_of(fake, real, k),) * 2, "precision twice"),
+    (lambda real, fake, k: (share_of(fake, real, k),) * 2, "coverage in the place of recall"),
     (lambda real, fake, k: (share_of(fake, real, k, torch.all), share_of(real, fake, k, torch.all)), "*any* of them"),
     (lambda real, fake, k: (1.0, 1.0), "k-th other point of the same cloud"),
     (lambda real, fake, k: share_of(fake, real, k), "two numbers"),
