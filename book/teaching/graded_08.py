@@ -33,7 +33,7 @@ VARIANTS = [
         "each held-out image exactly `behind` nats less. How many nats an image does the mixture lose against the good "
         "model? (The bound {eq}`eq-mixture-bound` is not the answer: the other model is no rubbish.) Assign the number "
         "to `answer`.",
-        numbers={"share": [0.02, 0.05, 0.1, 0.2], "behind": [0.7, 1.5, 2.5, 4.0]},
+        numbers={"share": [0.05, 0.1, 0.2, 0.35], "behind": [1.2, 1.9, 2.9, 4.0]},
         solution=lost_nats,
         wrong=lambda share, behind: (1 - share) * behind,  # a mean of logarithms
     ),
@@ -69,7 +69,8 @@ def hidden_8_6(my_precision_recall):
     small = 0.1 * ring
     assert [float(x) for x in my_precision_recall(ring, small, 2)] == [0.0, 0.0], "the small ring reaches nothing"
     assert [float(x) for x in my_precision_recall(ring, 0.9 * ring, 2)] == [1.0, 1.0], "nearly the same ring"
-    one_far = torch.cat([small, torch.tensor([[30.0, 0.0]], dtype=torch.float64)])
+    aside = small - torch.tensor([3.0, 0.0], dtype=torch.float64)
+    one_far = torch.cat([aside, torch.tensor([[30.0, 0.0]], dtype=torch.float64)])
     assert [float(x) for x in my_precision_recall(ring, one_far, 2)] == [0.0, 1.0], "an outlier vouches for all"
     assert [float(x) for x in my_precision_recall(one_far, ring, 2)] == [1.0, 0.0], "and the other way round"
 

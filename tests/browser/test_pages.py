@@ -107,37 +107,42 @@ def check_solutions(browser, page: str) -> int:
     return number
 
 
-def check_page(browser, page: str, mode: str) -> int:
-    """All that holds for a page in light and in dark; returns the number of its solutions."""
-    browser.open(page, mode=mode)
+def check_looks(browser, page: str, mode: str) -> None:
+    """What holds in either color mode."""
     assert browser.script_value("return document.documentElement.dataset.theme") == mode
     broken = browser.script_value(BROKEN_IMAGES)
     assert not broken, f"{page}: {broken}"
+    faint = [entry for entry in browser.script_value(CONTRASTS, READABLE) if entry[1] < 4.5]
+    assert not faint, f"{page}, {mode}: text with a contrast below 4.5: {faint[:5]}"
+
+
+def check_page(browser, page: str) -> int:
+    """A page on a laptop; returns the number of its solutions."""
     wrong = browser.script_value(UNREAD_MATHEMATICS)
     assert not wrong, f"{page}: mathematics that MathJax cannot read: {wrong}"
     if re.match(r"book/(?:\d\d_|notation|index)", page):
         cut = browser.script_value(CUT_EQUATIONS)
         assert not cut, f"{page}: break these equations into lines with `aligned`, they are too wide: {cut}"
-    faint = [entry for entry in browser.script_value(CONTRASTS, READABLE) if entry[1] < 4.5]
-    assert not faint, f"{page}, {mode}: text with a contrast below 4.5: {faint[:5]}"
     solutions = check_solutions(browser, page)
     check_console_and_network(browser, page)
     return solutions
 
 
-@pytest.mark.parametrize("mode", ["light", "dark"])
-def test_pages_work_without_a_network(browser, html: Path, pages: list[str], mode: str):
+def test_pages_work_without_a_network(browser, html: Path, pages: list[str]):
     """Pictures, mathematics, equations within a laptop's column, contrast, folded solutions, no complaint."""
     for page in pages:
-        solutions = check_page(browser, page, mode)
+        browser.open(page)
+        check_looks(browser, page, "light")
+        solutions = check_page(browser, page)
         explorables = browser.script_value("return document.querySelectorAll('.pcltut-explorable').length")
         assert explorables or not re.match(r"book/\d\d_", page), f"{page} has nothing to explore"
         assert solutions == (html / page).read_text(encoding="utf-8").count('class="solution dropdown'), page
 
 
-def test_nothing_is_wider_than_a_phone(browser, pages: list[str]):
+def test_nothing_is_wider_than_a_phone_and_dark_pages_are_readable(browser, pages: list[str]):
     for page in pages:
-        browser.open(page, width=PHONE)
+        browser.open(page, mode="dark", width=PHONE)
+        check_looks(browser, page, "dark")
         width = browser.script_value("return Math.max(innerWidth, document.documentElement.scrollWidth)")
         culprits = browser.script_value(TOO_WIDE, PHONE)
         assert width == PHONE and not culprits, f"{page} is {width} px wide: {culprits}"

@@ -42,14 +42,10 @@ def opened(browser, decks: dict[str, Path], request: pytest.FixtureRequest):
 
 
 @pytest.mark.parametrize("opened", NUMBERS, indirect=True)
-def test_every_slide_fits_and_nothing_is_missing(opened):
+def test_every_slide_fits_nothing_is_missing_and_the_explorable_lives(opened):
     assert opened.script_value(OVERFULL) == []
     assert opened.errors() == []
     assert [address for address in opened.requests() if address.startswith("http")] == []
-
-
-@pytest.mark.parametrize("opened", NUMBERS, indirect=True)
-def test_the_explorable_lives_on_its_slide(opened):
     opened.script_value(SHOW)
     assert opened.wait_for("document.querySelector('.present .pcltut-explorable .sentence').textContent.length > 20")
     opened.script_value(MOVE)
