@@ -50,4 +50,5 @@ def test_exercises_figures_and_equations_of_a_card_are_those_of_its_chapter() ->
 
 
 def test_it_names_what_students_get_wrong_on_every_card() -> None:
-    assert all(len(re.findall(r"\*\"", card)) >= 3 and "**What usually goes wrong.**" in card for card in CARDS.values())
+    for name, card in CARDS.items():
+        assert len(re.findall(r"\*\"", card)) >= 3 and "**What usually goes wrong.**" in card, name
