@@ -38,13 +38,20 @@ def needed(*names: str) -> set[str]:
     return found
 
 
-def install(site: Path) -> None:
-    """`pip install` of a copy of the sources, since a build writes beside them; then the links."""
-    source = site.parent / "source"
+def copy_sources(folder: Path) -> Path:
+    """What pip reads, in a folder of its own, since a build writes beside it."""
     for name in SOURCES:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        copy(ROOT / name, source / name)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def install(site: Path) -> None:
+    """`pip install` of the sources; then the links."""
+    source = copy_sources(site.parent / "source")
     subprocess.run([*PIP, "--no-deps", "--no-build-isolation", "--target", str(site), str(source)], check=True)
     for name in needed("pcltut", "ipykernel") - {"pcltut"}:
         files = distribution(name).files or []

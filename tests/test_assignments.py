@@ -15,14 +15,14 @@ from exercises import exercises  # noqa: E402
 
 from pcltut.check import variant  # noqa: E402
 
-TASKS = {path.stem: assignments.graded(int(path.stem[:2])) for path in assignments.GRADED}
+TASKS = {path.stem: assignments.graded(int(path.stem[:2])) for path in assignments.CHAPTERS}
 VARIANTS = [task for tasks in TASKS.values() for task in tasks.VARIANTS]
 each_variant = pytest.mark.parametrize("task", VARIANTS, ids=lambda task: task.id)
 SOLVED, WRONG = 7, 8  # the numbers of two students
 NAME, FILE = "all", "all/all.ipynb"
 
 
-@pytest.mark.parametrize("path", assignments.GRADED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", assignments.CHAPTERS, ids=lambda path: path.stem)
 def test_each_chapter_has_two_variants_and_a_hidden_test_for_each_stub(path: Path) -> None:
     stubs = [exercise.id for exercise in exercises(nbformat.read(path, as_version=4)) if exercise.kind == "code"]
     assert list(TASKS[path.stem].HIDDEN) == stubs
@@ -61,8 +61,8 @@ def test_a_variant_is_the_same_each_time_and_uses_all_combinations() -> None:
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A course whose one assignment holds those of all chapters, with a solved and a wrong submission, autograded."""
     folder = tmp_path_factory.mktemp("course")
-    everything = assignments.assignment(assignments.GRADED[0])
-    for path in assignments.GRADED[1:]:
+    everything = assignments.assignment(assignments.CHAPTERS[0])
+    for path in assignments.CHAPTERS[1:]:
         everything.cells += assignments.assignment(path).cells
     for number, cell in enumerate(everything.cells):
         cell.id = f"cell-{number}"
@@ -118,7 +118,7 @@ def marks(course: Path, student: int) -> dict[str, tuple[float, float]]:
 def most_points() -> dict[str, float]:
     """Of each cell that nbgrader marks by itself, from the tasks."""
     expected = {f"task-{task.id.replace('.', '-')}-test": task.points for task in VARIANTS}
-    for path in assignments.GRADED:
+    for path in assignments.CHAPTERS:
         for exercise in exercises(nbformat.read(path, as_version=4)):
             if exercise.kind == "code":
                 expected |= {f"{exercise.label}-{part}": assignments.POINTS[part] for part in ("check", "hidden")}

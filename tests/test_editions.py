@@ -14,7 +14,7 @@ from bs4 import BeautifulSoup
 sys.path.insert(0, str(ROOT / "book" / "_tools"))
 
 import editions
-from assignments import GRADED, graded, source_of
+from assignments import graded, source_of
 from exercises import SOLUTION, exercises, joined
 
 from pcltut.check import variant
@@ -75,7 +75,7 @@ def secrets_of_solutions() -> dict[str, str]:
 def secrets_of_graded_tasks() -> dict[str, str]:
     """Each right formula, each hidden test, and the answers of the first students."""
     secrets = {}
-    for path in GRADED:
+    for path in CHAPTERS:
         tasks = graded(int(path.stem[:2]))
         functions = [task.solution for task in tasks.VARIANTS] + list(tasks.HIDDEN.values())
         secrets |= {function.__name__: longest(source_of(function).splitlines()[1:], "") for function in functions}

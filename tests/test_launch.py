@@ -5,7 +5,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +32,7 @@ def test_the_address_says_what_pip_installs(tmp_path: Path, url: str, requiremen
     config = tmp_path / "_config.yml"
     config.write_text(CONFIG.format(url), encoding="utf-8")
     assert launch.requirement(config) == requirement
+    assert launch.requirement(tmp_path / "none.yml") == ""
 
 
 def test_the_first_code_cell_follows_the_address() -> None:
@@ -59,15 +59,8 @@ def test_the_chapters_have_the_cell_of_the_address_in_the_configuration(path: Pa
 @pytest.mark.slow
 def test_pip_reads_the_line_and_finds_the_package(tmp_path: Path) -> None:
     """At the address of a repository on this machine, on its branch `main`."""
-    for name in clean_kernel.SOURCES:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        copy(ROOT / name, tmp_path / name)
-    for command in (
-        "init -q -b main",
-        "add .",
-        "-c user.name=a -c user.email=a@b commit -q -m x",
-    ):
+    clean_kernel.copy_sources(tmp_path)
+    for command in ("init -q -b main", "add .", "-c user.name=a -c user.email=a@b commit -q -m x"):
         subprocess.run(["git", "-C", str(tmp_path), *command.split()], check=True)
     (tmp_path / "_config.yml").write_text(CONFIG.format(tmp_path.as_uri()), encoding="utf-8")
     line = launch.CELL.format(requirement=launch.requirement(tmp_path / "_config.yml")).splitlines()[-1]

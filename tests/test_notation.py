@@ -34,8 +34,9 @@ def listed() -> tuple[set[str], dict[str, set[str]]]:
         cells = [cell.strip() for cell in line.split("|")[1:-1]]
         if len(cells) == 4 and cells[0].startswith("$"):
             everywhere |= symbols(" ".join(re.findall(r"\$([^$]+)\$", cells[0])))
-        elif len(cells) == 3 and cells[0].isdigit():
-            alone.setdefault(cells[0], set()).update(symbols(" ".join(re.findall(r"\$([^$]+)\$", cells[1]))))
+        elif len(cells) == 3 and cells[0][:1].isdigit():
+            for chapter in cells[0].split(", "):
+                alone.setdefault(chapter, set()).update(symbols(" ".join(re.findall(r"\$([^$]+)\$", cells[1]))))
     return everywhere, alone
 
 

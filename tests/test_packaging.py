@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -11,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from clean_kernel import copy_sources
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -71,13 +71,7 @@ BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_{
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what `pip install .` reads, since a build writes beside it."""
-    folder = tmp_path_factory.mktemp("source")
-    for name in ("pcltut", "book/results"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, folder)
-    return folder
+    return copy_sources(tmp_path_factory.mktemp("source"))
 
 
 @pytest.fixture(scope="module")

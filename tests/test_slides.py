@@ -7,13 +7,16 @@ from pathlib import Path
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from chapters import cells
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_tools"))
 
 import slides  # noqa: E402
 
-SOURCES = sorted((ROOT / "book" / "teaching").glob("slides_[0-9][0-9].md"))
+CHAPTERS = sorted((ROOT / "book").glob("[0-9][0-9]_*.ipynb"))
+SOURCES = [ROOT / "book" / "teaching" / f"slides_{path.name[:2]}.md" for path in CHAPTERS]
+DERIVED = {9: {"0.13", "2.26"}}  # nats a pixel, 105 / 784; Student's t for ten seeds
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -50,6 +53,19 @@ def test_figures_keep_their_alt_texts(source: Path) -> None:
 def test_a_deck_holds_no_markup_of_the_book(source: Path) -> None:
     text = source.read_text(encoding="utf-8")
     assert not re.findall(r"\{(?:eq|numref|cite:\w|py:\w+|doc)\}`", text), "reveal.js does not know these roles"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_numbers_of_a_deck_are_those_of_its_chapter_or_of_the_teachers_notes(source: Path) -> None:
+    """Decimal ones; those that begin with the chapter's number name equations and exercises."""
+    number = int(source.stem[-2:])
+    notes = source.with_name(source.name.replace("slides", "notes")).read_text(encoding="utf-8")
+    printed = [output.get("text", "") for cell in cells(number) for output in cell.get("outputs", [])]
+    known = "\n".join(
+        [notes, *printed, *(f"{cell.source} {cell.metadata.get('mystnb', '')}" for cell in cells(number))]
+    )
+    found = set(re.findall(r"(?<![\d.])\d+\.\d+", source.read_text(encoding="utf-8"))) - DERIVED.get(number, set())
+    assert not {each for each in found if not each.startswith(f"{number}.") and each not in known}
 
 
 def test_what_a_slide_asks_for_must_be_there() -> None:

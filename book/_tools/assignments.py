@@ -26,7 +26,6 @@ from exercises import Exercise, exercises, joined
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted((ROOT / "book").glob("[0-9][0-9]_*.ipynb"))
 TEACHING = ROOT / "book" / "teaching"
-GRADED = [path for path in CHAPTERS if (TEACHING / f"graded_{path.name[:2]}.py").is_file()]
 POINTS = {"check": 1, "hidden": 2, "derivation": 5, "experiment": 10}
 CONFIG = """\
 c = get_config()
@@ -239,7 +238,7 @@ def search_path() -> str:
 
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "_build" / "assignments"
-    for path in GRADED:
+    for path in CHAPTERS:
         name = f"chapter_{path.name[:2]}"
         write(folder, name, assignment(path))
         release(folder, name)

@@ -52,6 +52,11 @@ def canonical(node: object) -> str:
     return f"{type(node).__name__}({','.join(f'{name}={canonical(value)}' for name, value in fields.items())})"
 
 
+def python_of(cell) -> str:
+    """The code of a cell, with nothing in the place of IPython's own lines."""
+    return re.sub(r"^(\s*)[%!].*$", r"\1pass", cell.source, flags=re.MULTILINE)
+
+
 def code_cells(notebook) -> list:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
@@ -62,8 +67,7 @@ def source_hash(notebook, name: str, root: Path = ROOT) -> str:
     found = {"pcltut"}
     for cell in code_cells(notebook):
         digest.update(cell.source.encode() + b"\0")
-        python = re.sub(r"^(\s*)[%!].*$", r"\1pass", cell.source, flags=re.MULTILINE)  # IPython's own lines
-        found.update(imports(ast.parse(python), ""))
+        found.update(imports(ast.parse(python_of(cell)), ""))
         for results in re.findall(r"\bload_(?:results|search)\(\s*[\"']([\w-]+)[\"']", cell.source):
             for file in (f"{results}.json", f"{results}-tuning.json"):
                 path = root / "book" / "results" / file

@@ -20,7 +20,9 @@ except ModuleNotFoundError:
 
 
 def requirement(config: Path = ROOT / "_config.yml") -> str:
-    """What pip installs the package from, or "" while the book has no public address."""
+    """What pip installs the package from, or "" while the book has no public address (or no configuration)."""
+    if not config.is_file():
+        return ""
     repository = yaml.safe_load(config.read_text(encoding="utf-8"))["repository"]
     url = (repository["url"] or "").rstrip("/")
     return f"git+{url}@{repository['branch']}" if url else ""

@@ -222,7 +222,7 @@ def notebook_paths(names: list[str], book: Path) -> list[Path]:
 def read(path: Path):
     """The notebook as it should be: with a first cell that installs the package from the book's address, if any."""
     notebook = nbformat.read(path, as_version=4)
-    launch.place(notebook, launch.requirement())
+    launch.place(notebook, launch.requirement(path.parents[1] / "_config.yml"))
     return notebook
 
 

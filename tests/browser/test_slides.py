@@ -12,7 +12,7 @@ import slides  # noqa: E402
 from book_build import fetch_page_scripts  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-NUMBERS = [path.stem[-2:] for path in sorted((ROOT / "book" / "teaching").glob("slides_[0-9][0-9].md"))]
+NUMBERS = [path.name[:2] for path in sorted((ROOT / "book").glob("[0-9][0-9]_*.ipynb"))]
 OVERFULL = """return Reveal.getSlides().map((slide, number) => {
   Reveal.slide(number);
   return [number + 1, slide.querySelector("h1, h2").textContent, slide.scrollHeight, slide.scrollWidth];
